@@ -1,0 +1,27 @@
+// What is now true: the values that Decide returns, storage keeps and Apply puts into the state. Each replaces what was there, so applying
+// one twice is applying it once. Plain values; any thread.
+#pragma once
+
+#include <variant>
+#include <vector>
+
+#include "core/job.h"
+#include "core/trial.h"
+
+namespace tuner::core {
+
+struct JobPut {
+  JobHeader header;
+};
+struct TrialPut {
+  Trial trial;
+};
+// Key: (trial, attempt, metric, step).
+struct MeasurementPut {
+  int32_t trial = 0;
+  Measurement measurement;
+};
+using Change = std::variant<JobPut, TrialPut, MeasurementPut>;
+using Changes = std::vector<Change>;
+
+}  // namespace tuner::core

@@ -1,0 +1,62 @@
+// The durable state of a tuning job beside its trials. Plain values; any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "core/job_spec.h"
+#include "core/trial.h"
+
+namespace tuner::core {
+
+enum class JobStatus {
+  kUnspecified,
+  kRunning,    // Next: kStopping, kCompleted, kFailed
+  kStopping,   // ends running trials, starts none. Next: kCompleted, kStopped, kFailed
+  kCompleted,  // terminal
+  kStopped,    // terminal
+  kFailed,     // terminal
+};
+constexpr bool IsTerminal(JobStatus status) { return status >= JobStatus::kCompleted; }
+
+struct TrialCounts {
+  int32_t by_state[static_cast<int>(TrialState::kInfeasible) + 1] = {};
+  int32_t imported = 0;
+  int32_t attempts = 0;
+
+  int32_t& operator[](TrialState state) { return by_state[static_cast<int>(state)]; }
+  int32_t operator[](TrialState state) const { return by_state[static_cast<int>(state)]; }
+};
+
+struct JobHeader {
+  std::string job_id;
+  std::string uid;
+  std::string spec_bytes;  // serialised tuner.v1.TuningJobSpec as resolved at creation; its limits may have been updated since
+  std::string base_dir;
+  std::string provenance_bytes;  // serialised tuner.v1.Provenance
+  std::vector<std::string> advice;
+  std::string request_id;    // of the CreateTuningJob that made it
+  uint64_t spec_hash = 0;    // of the request, to tell a retry from another job
+  absl::btree_map<std::string, std::string> tags;
+  JobStatus status = JobStatus::kUnspecified;
+  JobStatus stop_as = JobStatus::kStopped;  // what a kStopping job becomes
+  std::string reason;
+  Limits limits;  // in force
+  absl::Time create_time;
+  absl::Time update_time;
+  std::optional<absl::Time> end_time;
+  int64_t grid_size = 0;
+
+  int64_t next_ordinal = 0;      // first ordinal of the strategy that has no trial yet
+  bool exhausted = false;        // the strategy has nothing more to propose
+  int64_t finished = 0;          // trials that have a finish_seq
+  TrialCounts counts;
+  std::optional<int32_t> best_trial;      // number
+  std::optional<double> best_objective;   // its final objective
+  int64_t best_finish_seq = 0;            // finish_seq of the trial that set it
+};
+
+}  // namespace tuner::core

@@ -1,0 +1,89 @@
+// What a tuning job is asked to do, free of the wire format. Plain values; any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/time/time.h"
+#include "core/search_space.h"
+
+namespace tuner::core {
+
+// A strategy, executor or rule by its name in the proto's oneof ("random", "process"), with the chosen arm's serialised message. Only
+// that strategy's (executor's, rule's) own source file parses the bytes.
+struct Options {
+  std::string name;
+  std::string bytes;
+};
+
+enum class Goal { kMinimize, kMaximize };
+
+struct Objective {
+  std::string metric;
+  Goal goal = Goal::kMinimize;
+  std::optional<double> target;
+
+  bool Better(double a, double b) const { return goal == Goal::kMinimize ? a < b : a > b; }
+};
+
+struct Limits {
+  std::optional<int32_t> max_trials;  // a grid job's is set to its number of combinations at creation
+  int32_t max_parallel_trials = 1;
+  std::optional<absl::Duration> max_run_time;
+  std::optional<int32_t> max_failed_trials;
+};
+
+struct CompletionCriteria {
+  std::optional<int32_t> max_trials_not_improving;
+};
+
+struct MetricDefinition {
+  std::string name;
+  std::string regex;  // RE2
+};
+
+struct ExecutorChoice {
+  Options options;
+  std::optional<int32_t> slots;
+};
+
+struct RetryPolicy {
+  int32_t max_retries = 0;
+  absl::Duration backoff = absl::Seconds(1);
+};
+
+struct Channel {
+  std::string name;
+  std::string path;          // absolute, or relative to base_dir
+  std::string content_type;
+};
+
+struct TrialTemplate {
+  std::vector<ExecutorChoice> executors;
+  std::vector<MetricDefinition> metrics;
+  RetryPolicy retries;
+  std::optional<absl::Duration> time_limit;
+  absl::Duration grace_period = absl::Seconds(10);
+  std::vector<Channel> inputs;
+  absl::btree_map<std::string, std::string> environment;
+  std::string checkpoint_dir;
+};
+
+struct JobSpec {
+  std::string name;
+  Objective objective;
+  SearchSpace space;
+  ParameterMap static_parameters;
+  Options strategy;
+  uint64_t random_seed = 0;
+  Limits limits;
+  CompletionCriteria completion;
+  TrialTemplate trial;
+  absl::btree_map<std::string, std::string> tags;
+  std::string base_dir;  // absolute folder against which relative paths are resolved
+};
+
+}  // namespace tuner::core

@@ -1,0 +1,105 @@
+// The search space: parameters, their domains, and the way between values and the unit cube.
+//
+// Threads: immutable after Make; every method may be called from any thread. Errors: as each method says.
+// Units: a unit coordinate is in [0, 1]; each value of an integer, stepped or listed domain owns an equal cell of it
+// (half-step padding), so that rounding back is uniform.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/numeric/int128.h"
+#include "absl/status/statusor.h"
+#include "core/problem.h"
+
+namespace tuner::core {
+
+using ParameterValue = std::variant<double, int64_t, std::string, bool>;
+// Active parameters of one point by name.
+using ParameterMap = absl::btree_map<std::string, ParameterValue>;
+
+enum class Scale { kAuto, kLinear, kLog, kReverseLog };
+
+struct DoubleDomain {
+  double min = 0;
+  double max = 0;
+  Scale scale = Scale::kAuto;
+  std::optional<double> step;
+  std::optional<int32_t> grid_points;
+};
+struct IntegerDomain {
+  int64_t min = 0;
+  int64_t max = 0;
+  Scale scale = Scale::kAuto;
+  std::optional<int64_t> step;
+};
+struct CategoricalDomain {
+  std::vector<std::string> values;
+};
+struct BooleanDomain {};  // false, true
+struct DiscreteDomain {
+  std::vector<double> values;  // ascending after Make
+  Scale scale = Scale::kAuto;
+};
+using Domain = std::variant<DoubleDomain, IntegerDomain, CategoricalDomain, BooleanDomain, DiscreteDomain>;
+
+struct Parameter {
+  std::string name;
+  Domain domain;
+  std::optional<ParameterValue> default_value;
+  int parent = -1;                            // index of the parent in the space, or -1; parents come before their children
+  std::vector<ParameterValue> parent_values;  // active when the parent is active and has one of these
+  std::string path;                           // field path in the specification, for problems
+};
+
+// "LOG" for kLog and so on, as the proto spells it.
+std::string_view ScaleName(Scale scale);
+// 0.1 -> "0.1", 4 -> "4", true -> "true": shortest text that reads back to the same value. What a trial is given.
+std::string FormatValue(const ParameterValue& value);
+
+class SearchSpace {
+ public:
+  SearchSpace() = default;
+
+  // Resolves AUTO scales and sorts discrete values. Expects parameters that ValidateParameters accepts.
+  static SearchSpace Make(std::vector<Parameter> parameters);
+
+  const std::vector<Parameter>& parameters() const { return parameters_; }
+  std::optional<int> Find(std::string_view name) const;
+
+  // Whether parameter `index` is active, given the values of its ancestors in `point`.
+  bool IsActive(int index, const ParameterMap& point) const;
+
+  // The point with each value in its domain's type (4.0 -> 4 for an integer), or INVALID_ARGUMENT naming every value that is missing,
+  // unknown, inactive or outside of its domain (also off its step). Paths start with "parameters.".
+  absl::StatusOr<ParameterMap> Canonical(const ParameterMap& point) const;
+  bool Contains(const ParameterMap& point) const { return Canonical(point).ok(); }
+
+  // Value <-> unit coordinate of parameter `index`. FromUnit clamps u into [0, 1], and its result is in the domain. ToUnit expects
+  // a value of the domain. A domain of one value has coordinate 0.5.
+  double ToUnit(int index, const ParameterValue& value) const;
+  ParameterValue FromUnit(int index, double u) const;
+
+  // The point of a whole vector of unit coordinates, one for each parameter, those of inactive parameters ignored.
+  ParameterMap PointFromUnits(const std::vector<double>& units) const;
+
+  // Number of values of parameter `index`; nullopt if it is continuous. With `for_grid`, a double with grid_points has that many.
+  std::optional<absl::uint128> ValueCount(int index, bool for_grid) const;
+  // The `i`-th value (0-based, ascending, or as listed) of a countable parameter.
+  ParameterValue ValueAt(int index, absl::uint128 i, bool for_grid) const;
+  // Number of distinct points, conditions respected; nullopt if a parameter is continuous; saturates at 2^128 - 1.
+  std::optional<absl::uint128> PointCount(bool for_grid) const;
+  // The `i`-th point in lexicographic order: the last parameter changes fastest. Needs no memory. i < PointCount.
+  ParameterMap PointAt(absl::uint128 i, bool for_grid) const;
+
+ private:
+  std::vector<Parameter> parameters_;
+  std::vector<std::vector<int>> children_;
+};
+
+}  // namespace tuner::core
