@@ -1,0 +1,159 @@
+// What happened to a job, what to do about it, and what to answer. Plain values; any thread.
+//
+// Each event carries the time at which the shell saw it; decisions never read a clock.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "core/job_spec.h"
+#include "core/trial.h"
+
+namespace tuner::core {
+
+// Names a caller that waits for an answer. 0: nobody waits.
+using CallId = uint64_t;
+
+struct RunRef {
+  int32_t trial = 0;
+  int32_t attempt = 0;
+};
+
+// --- events -----------------------------------------------------------------------------------------------------------------
+
+// The job was created or loaded; `known` names active runs that their executor knows (the others were never accepted).
+struct Resumed {
+  std::vector<RunRef> known;
+};
+// A worker asks for trials.
+struct SuggestAsked {
+  std::string worker_id;
+  int32_t count = 1;
+  std::string request_id;
+  absl::Duration deadline = absl::Milliseconds(200);
+};
+// The strategy answered AskStrategy.
+struct Proposed {
+  struct Proposal {
+    ParameterMap parameters;
+    int64_t resource = 0;
+  };
+  int64_t first_ordinal = 0;
+  int32_t asked = 0;
+  std::vector<Proposal> proposals;
+  Basis basis;
+  bool exhausted = false;
+  std::string exhausted_reason;
+  absl::Status error;  // the strategy failed; the job fails with it
+};
+struct LaunchRefused {
+  RunRef run;
+  std::string reason;  // the specification cannot be run there
+};
+struct RunBegan {
+  RunRef run;
+  std::string location;
+  std::string artifact_path;
+};
+struct MetricsSeen {
+  RunRef run;
+  std::vector<Measurement> measurements;
+  ScanCursor cursor;
+};
+struct RunFinished {
+  enum class Outcome { kSucceeded, kFailed, kStopped, kTimedOut, kLost };
+  RunRef run;
+  Outcome outcome = Outcome::kFailed;
+  std::string reason;
+  std::optional<int32_t> exit_code;
+  std::optional<int32_t> signal;
+  ResourceUse use;
+};
+// A trial, or the worker that holds it, tells values. Steps below 0 mean "the next one".
+struct Reported {
+  RunRef run;
+  std::string worker_id;  // empty: not checked
+  std::vector<Measurement> measurements;
+};
+struct CompletionTold {
+  RunRef run;
+  std::string worker_id;
+  absl::btree_map<std::string, double> final_metrics;
+  std::string failure_reason;
+  std::string infeasible_reason;
+};
+struct TrialsAdded {
+  struct Point {
+    ParameterMap parameters;  // canonical
+    TrialState state = TrialState::kQueued;  // kQueued: run it; else imported in this terminal state
+    std::string reason;
+    absl::btree_map<std::string, double> final_metrics;
+  };
+  std::vector<Point> points;
+  std::string request_id;
+};
+struct LimitsUpdated {
+  Limits limits;
+};
+struct JobStopAsked {
+  std::string reason;
+};
+struct TrialStopAsked {
+  int32_t trial = 0;
+  std::string reason;
+};
+// Running trials go back to the queue as preempted, and nothing is started any more (Ctrl-C of `tuner run`).
+struct Preempted {
+  std::string reason;
+};
+struct TimerFired {};
+
+using EventKind = std::variant<Resumed, SuggestAsked, Proposed, LaunchRefused, RunBegan, MetricsSeen, RunFinished, Reported,
+                               CompletionTold, TrialsAdded, LimitsUpdated, JobStopAsked, TrialStopAsked, Preempted, TimerFired>;
+struct Event {
+  absl::Time at;
+  EventKind what;
+  CallId call = 0;
+};
+
+// --- effects: each may be repeated without harm -----------------------------------------------------------------------------
+
+struct AskStrategy {
+  int64_t first_ordinal = 0;
+  int32_t count = 0;
+  absl::Duration deadline;
+};
+// Hand the finished trial to the strategy, before any later AskStrategy.
+struct TellStrategy {
+  int32_t trial = 0;
+};
+struct Launch {
+  RunRef run;
+};
+struct StopRun {
+  RunRef run;
+  absl::Duration grace;
+};
+// The job wants a TimerFired at this time; replaces the one before.
+struct WakeAt {
+  absl::Time time;
+};
+// What a caller is told. Trials are named by number and read from the state after Apply.
+struct Answer {
+  CallId call = 0;
+  absl::Status status;
+  std::vector<int32_t> trials;
+  std::string reason;
+  bool job_done = false;
+  bool should_stop = false;
+  std::optional<absl::Time> lease_expire_time;
+};
+using Effect = std::variant<AskStrategy, TellStrategy, Launch, StopRun, WakeAt, Answer>;
+
+}  // namespace tuner::core
