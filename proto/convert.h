@@ -34,7 +34,8 @@ v1::Measurement ToProto(const core::Measurement& measurement);
 core::Measurement FromProto(const v1::Measurement& measurement);
 
 // With `measurements` filled in.
-v1::Trial ToProto(const std::string& job_id, const core::Trial& trial, absl::Span<const core::Measurement> measurements);
+v1::Trial ToProto(const std::string& job_id, const core::Trial& trial,
+                  absl::Span<const core::Measurement> measurements);
 // Only what the wire carries; INVALID_ARGUMENT for a parameter value that is none. For stored records and AddTrials.
 absl::StatusOr<core::Trial> FromProto(const v1::Trial& trial);
 
@@ -43,10 +44,12 @@ v1::TuningJob ToProto(const core::JobHeader& header, int64_t revision, const std
 
 struct ParsedSpec {
   core::JobSpec spec;
-  core::Problems problems;                  // of the wire form and of raw parameters; empty: `spec` is whole
-  std::vector<std::string> unimplemented;   // field paths that this version does not serve yet, each with what is missing
+  core::Problems problems;  // of the wire form and of raw parameters; empty: `spec` is whole
+  std::vector<std::string>
+      unimplemented;  // field paths that this version does not serve yet, each with what is missing
 };
-// Reads a specification. Its parameters have been through core::ValidateParameters; the caller goes on with core::ValidateSpec and the registries.
+// Reads a specification. Its parameters have been through core::ValidateParameters; the caller goes on with
+// core::ValidateSpec and the registries.
 ParsedSpec SpecFromProto(const v1::TuningJobSpec& spec, const std::string& base_dir);
 // The same specification with what was resolved written into it: scales, seed, limits in force.
 v1::TuningJobSpec ResolveSpec(const v1::TuningJobSpec& spec, const core::JobSpec& resolved);

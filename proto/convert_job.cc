@@ -1,0 +1,63 @@
+// Jobs: header to wire, limits both ways.
+#include <string>
+
+#include "core/resource_names.h"
+#include "proto/convert.h"
+#include "proto/enums.h"
+#include "proto/limits.h"
+#include "proto/utf8.h"
+
+namespace tuner::convert {
+namespace {
+
+v1::TrialCounts CountsToProto(const core::TrialCounts& counts) {
+  v1::TrialCounts out;
+  out.set_queued(counts[core::TrialState::kQueued]);
+  out.set_pending(counts[core::TrialState::kPending]);
+  out.set_running(counts[core::TrialState::kRunning]);
+  out.set_paused(counts[core::TrialState::kPaused]);
+  out.set_stopping(counts[core::TrialState::kStopping]);
+  out.set_completed(counts[core::TrialState::kCompleted]);
+  out.set_early_stopped(counts[core::TrialState::kEarlyStopped]);
+  out.set_stopped(counts[core::TrialState::kStopped]);
+  out.set_failed(counts[core::TrialState::kFailed]);
+  out.set_infeasible(counts[core::TrialState::kInfeasible]);
+  out.set_imported(counts.imported);
+  out.set_attempts(counts.attempts);
+  return out;
+}
+
+}  // namespace
+
+void WriteLimits(const core::Limits& limits, v1::Limits& out) {
+  out.clear_max_trials();
+  out.clear_max_run_time();
+  out.clear_max_failed_trials();
+  if (limits.max_trials) out.set_max_trials(*limits.max_trials);
+  out.set_max_parallel_trials(limits.max_parallel_trials);
+  if (limits.max_run_time) *out.mutable_max_run_time() = ToProto(*limits.max_run_time);
+  if (limits.max_failed_trials) out.set_max_failed_trials(*limits.max_failed_trials);
+}
+
+v1::TuningJob ToProto(const core::JobHeader& header, int64_t revision, const std::optional<core::Trial>& best_trial) {
+  v1::TuningJob out;
+  out.set_name(core::JobName(header.job_id));
+  out.set_uid(header.uid);
+  // Written by this server and checked by storage; should it not parse all the same, the job is shown without it.
+  if (!out.mutable_spec()->ParseFromString(header.spec_bytes)) out.clear_spec();
+  WriteLimits(header.limits, *out.mutable_spec()->mutable_limits());
+  out.set_state(WireStatus(header.status));
+  out.set_reason(ToUtf8(header.reason));
+  *out.mutable_trial_counts() = CountsToProto(header.counts);
+  if (best_trial) *out.mutable_best_trial() = ToProto(header.job_id, *best_trial, {});
+  out.set_revision(revision);
+  *out.mutable_create_time() = ToProto(header.create_time);
+  *out.mutable_update_time() = ToProto(header.update_time);
+  if (header.end_time) *out.mutable_end_time() = ToProto(*header.end_time);
+  if (!out.mutable_provenance()->ParseFromString(header.provenance_bytes)) out.clear_provenance();
+  out.mutable_advice()->Add(header.advice.begin(), header.advice.end());
+  out.set_grid_size(header.grid_size);
+  return out;
+}
+
+}  // namespace tuner::convert

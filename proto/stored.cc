@@ -1,0 +1,150 @@
+#include "proto/stored.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "proto/convert.h"
+#include "proto/enums.h"
+#include "proto/limits.h"
+#include "proto/utf8.h"
+
+namespace tuner::convert {
+namespace {
+
+using internal::v1::StoredAttempt;
+using internal::v1::StoredJob;
+using internal::v1::StoredTrial;
+
+StoredAttempt AttemptToStored(const core::Attempt& attempt) {
+  StoredAttempt out;
+  out.set_executor_index(attempt.executor_index);
+  internal::v1::StoredCursor& cursor = *out.mutable_cursor();
+  cursor.set_stdout_offset(attempt.cursor.stdout_offset);
+  cursor.set_stderr_offset(attempt.cursor.stderr_offset);
+  for (const auto& [metric, step] : attempt.cursor.last_step) (*cursor.mutable_last_step())[metric] = step;
+  out.set_completion(attempt.completion);
+  return out;
+}
+
+void ReadAttempt(const StoredAttempt& stored, core::Attempt& out) {
+  out.executor_index = stored.executor_index();
+  out.cursor.stdout_offset = stored.cursor().stdout_offset();
+  out.cursor.stderr_offset = stored.cursor().stderr_offset();
+  for (const auto& [metric, step] : stored.cursor().last_step()) out.cursor.last_step.emplace(metric, step);
+  out.completion = stored.completion();
+}
+
+core::Limits LimitsFromStored(const v1::Limits& limits) {
+  core::Limits out;
+  if (limits.has_max_trials()) out.max_trials = limits.max_trials();
+  out.max_parallel_trials = limits.max_parallel_trials();
+  if (limits.has_max_run_time()) out.max_run_time = FromProto(limits.max_run_time());
+  if (limits.has_max_failed_trials()) out.max_failed_trials = limits.max_failed_trials();
+  return out;
+}
+
+}  // namespace
+
+StoredTrial ToStored(const core::Trial& trial) {
+  StoredTrial out;
+  *out.mutable_trial() = ToProto(/*job_id=*/"", trial, /*measurements=*/{});
+  for (const auto& [name, value] : trial.parameters) {
+    const auto* integer = std::get_if<int64_t>(&value);
+    if (integer == nullptr) continue;
+    out.mutable_trial()->mutable_parameters()->erase(name);
+    (*out.mutable_integer_parameters())[name] = *integer;
+  }
+  for (const core::Attempt& attempt : trial.attempts) *out.add_attempts() = AttemptToStored(attempt);
+  out.set_finish_seq(trial.finish_seq);
+  if (trial.retry_time) *out.mutable_retry_time() = ToProto(*trial.retry_time);
+  out.set_stop_as(WireState(trial.stop_as));
+  out.set_request_id(trial.request_id);
+  out.set_failures(trial.failures);
+  return out;
+}
+
+absl::StatusOr<core::Trial> FromStored(const StoredTrial& stored) {
+  absl::StatusOr<core::Trial> out = FromProto(stored.trial());
+  if (!out.ok()) {
+    return absl::DataLossError(absl::StrCat("stored trial ", stored.trial().number(), ": ", out.status().message()));
+  }
+  for (const auto& [name, value] : stored.integer_parameters()) out->parameters.emplace(name, value);
+  if (stored.attempts_size() != stored.trial().attempts_size()) {
+    return absl::DataLossError(absl::StrCat("stored trial ", out->number, ": ", stored.trial().attempts_size(),
+                                            " attempts, but details of ", stored.attempts_size()));
+  }
+  for (int i = 0; i < stored.attempts_size(); ++i) ReadAttempt(stored.attempts(i), out->attempts[i]);
+  out->finish_seq = stored.finish_seq();
+  if (stored.has_retry_time()) out->retry_time = FromProto(stored.retry_time());
+  out->stop_as = CoreState(stored.stop_as());
+  out->request_id = stored.request_id();
+  out->failures = stored.failures();
+  return out;
+}
+
+StoredJob ToStored(const core::JobHeader& header) {
+  StoredJob out;
+  out.set_job_id(header.job_id);
+  out.set_uid(header.uid);
+  out.set_spec_bytes(header.spec_bytes);
+  out.set_base_dir(header.base_dir);
+  out.set_provenance_bytes(header.provenance_bytes);
+  for (const std::string& advice : header.advice) out.add_advice(ToUtf8(advice));
+  out.set_request_id(header.request_id);
+  out.set_spec_hash(header.spec_hash);
+  for (const auto& [key, value] : header.tags) (*out.mutable_tags())[key] = value;
+  out.set_status(WireStatus(header.status));
+  out.set_stop_as(WireStatus(header.stop_as));
+  out.set_reason(header.reason);
+  WriteLimits(header.limits, *out.mutable_limits());
+  *out.mutable_create_time() = ToProto(header.create_time);
+  *out.mutable_update_time() = ToProto(header.update_time);
+  if (header.end_time) *out.mutable_end_time() = ToProto(*header.end_time);
+  out.set_grid_size(header.grid_size);
+  out.set_next_ordinal(header.next_ordinal);
+  out.set_exhausted(header.exhausted);
+  out.set_finished(header.finished);
+  out.mutable_counts()->mutable_by_state()->Add(std::begin(header.counts.by_state), std::end(header.counts.by_state));
+  out.mutable_counts()->set_imported(header.counts.imported);
+  out.mutable_counts()->set_attempts(header.counts.attempts);
+  if (header.best_trial) out.set_best_trial(*header.best_trial);
+  if (header.best_objective) out.set_best_objective(*header.best_objective);
+  out.set_best_finish_seq(header.best_finish_seq);
+  return out;
+}
+
+core::JobHeader FromStored(const StoredJob& stored) {
+  core::JobHeader out;
+  out.job_id = stored.job_id();
+  out.uid = stored.uid();
+  out.spec_bytes = stored.spec_bytes();
+  out.base_dir = stored.base_dir();
+  out.provenance_bytes = stored.provenance_bytes();
+  out.advice.assign(stored.advice().begin(), stored.advice().end());
+  out.request_id = stored.request_id();
+  out.spec_hash = stored.spec_hash();
+  for (const auto& [key, value] : stored.tags()) out.tags.emplace(key, value);
+  out.status = CoreStatus(stored.status());
+  out.stop_as = CoreStatus(stored.stop_as());
+  out.reason = stored.reason();
+  out.limits = LimitsFromStored(stored.limits());
+  out.create_time = FromProto(stored.create_time());
+  out.update_time = FromProto(stored.update_time());
+  if (stored.has_end_time()) out.end_time = FromProto(stored.end_time());
+  out.grid_size = stored.grid_size();
+  out.next_ordinal = stored.next_ordinal();
+  out.exhausted = stored.exhausted();
+  out.finished = stored.finished();
+  const int states = std::min<int>(stored.counts().by_state_size(), std::size(out.counts.by_state));
+  for (int i = 0; i < states; ++i) out.counts.by_state[i] = stored.counts().by_state(i);
+  out.counts.imported = stored.counts().imported();
+  out.counts.attempts = stored.counts().attempts();
+  if (stored.has_best_trial()) out.best_trial = stored.best_trial();
+  if (stored.has_best_objective()) out.best_objective = stored.best_objective();
+  out.best_finish_seq = stored.best_finish_seq();
+  return out;
+}
+
+}  // namespace tuner::convert
