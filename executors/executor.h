@@ -149,8 +149,8 @@ struct ExecutorKind {
   std::string_view name;         // as in the proto's oneof
   std::string_view description;  // one sentence
   absl::StatusOr<std::unique_ptr<Executor>> (*make)(const ExecutorContext&);
-  // Problems of serialised options; paths are relative to the options message.
-  core::Problems (*validate)(const std::string& bytes, const core::SearchSpace& space);
+  // Problems of serialised options in a job whose space and static parameters are `spec`'s; paths are relative to the options message.
+  core::Problems (*validate)(const std::string& bytes, const core::JobSpec& spec);
   // Empty if this machine has what it needs, else what is missing and what to install. For `tuner doctor` and ListExecutors.
   std::string (*missing)();
 };
