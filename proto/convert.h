@@ -46,14 +46,23 @@ struct ParsedSpec {
   core::JobSpec spec;
   core::Problems problems;  // of the wire form and of raw parameters; empty: `spec` is whole
   std::vector<std::string>
-      unimplemented;  // field paths that this version does not serve yet, each with what is missing
+      unimplemented;             // field paths that this version does not serve yet, each with what is missing
+  bool has_seed = false;         // false: spec.random_seed is 0 and the caller chooses one
+  bool has_definitions = false;  // then objective, parameters and trial are not in `spec`
+  // One for each of spec.trial.executors: the path of its options, "trial.process" or "trial.executors[1].process".
+  std::vector<std::string> executor_paths;
 };
 // Reads a specification. Its parameters have been through core::ValidateParameters; the caller goes on with
-// core::ValidateSpec and the registries.
+// core::ValidateSpec (or calls SpecProblems, which does) and the registries. With problems among the parameters the
+// space is empty.
 ParsedSpec SpecFromProto(const v1::TuningJobSpec& spec, const std::string& base_dir);
+// Everything that is wrong as far as can be told without the registries: parsed.problems, then those that
+// core::ValidateSpec finds at other paths, of the parts that could be read.
+core::Problems SpecProblems(const ParsedSpec& parsed);
 // The same specification with what was resolved written into it: scales, seed, limits in force.
 v1::TuningJobSpec ResolveSpec(const v1::TuningJobSpec& spec, const core::JobSpec& resolved);
-// The fields that are set replace those of `limits`; problems by path.
+// The fields that are set replace those of `limits`; problems by path ("limits.max_trials"), and then `limits` is as it
+// was.
 core::Problems MergeLimits(const v1::Limits& update, core::Limits& limits);
 
 }  // namespace tuner::convert

@@ -1,4 +1,4 @@
-// Jobs: header to wire, limits both ways.
+// Jobs: header to wire.
 #include <string>
 
 #include "core/resource_names.h"
@@ -28,16 +28,6 @@ v1::TrialCounts CountsToProto(const core::TrialCounts& counts) {
 }
 
 }  // namespace
-
-void WriteLimits(const core::Limits& limits, v1::Limits& out) {
-  out.clear_max_trials();
-  out.clear_max_run_time();
-  out.clear_max_failed_trials();
-  if (limits.max_trials) out.set_max_trials(*limits.max_trials);
-  out.set_max_parallel_trials(limits.max_parallel_trials);
-  if (limits.max_run_time) *out.mutable_max_run_time() = ToProto(*limits.max_run_time);
-  if (limits.max_failed_trials) out.set_max_failed_trials(*limits.max_failed_trials);
-}
 
 v1::TuningJob ToProto(const core::JobHeader& header, int64_t revision, const std::optional<core::Trial>& best_trial) {
   v1::TuningJob out;

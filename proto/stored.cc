@@ -105,6 +105,7 @@ StoredJob ToStored(const core::JobHeader& header) {
   out.set_grid_size(header.grid_size);
   out.set_next_ordinal(header.next_ordinal);
   out.set_exhausted(header.exhausted);
+  out.set_exhausted_reason(header.exhausted_reason);
   out.set_finished(header.finished);
   out.mutable_counts()->mutable_by_state()->Add(std::begin(header.counts.by_state), std::end(header.counts.by_state));
   out.mutable_counts()->set_imported(header.counts.imported);
@@ -136,6 +137,7 @@ core::JobHeader FromStored(const StoredJob& stored) {
   out.grid_size = stored.grid_size();
   out.next_ordinal = stored.next_ordinal();
   out.exhausted = stored.exhausted();
+  out.exhausted_reason = stored.exhausted_reason();
   out.finished = stored.finished();
   const int states = std::min<int>(stored.counts().by_state_size(), std::size(out.counts.by_state));
   for (int i = 0; i < states; ++i) out.counts.by_state[i] = stored.counts().by_state(i);

@@ -1,0 +1,243 @@
+// Specifications: wire to core, and what was resolved back into the wire form.
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "core/validate.h"
+#include "proto/convert.h"
+#include "proto/convert_parameters.h"
+#include "proto/limits.h"
+#include "proto/unimplemented.h"
+
+namespace tuner::convert {
+namespace {
+
+class SpecReader {
+ public:
+  explicit SpecReader(const v1::TuningJobSpec& wire) : wire_(wire) {}
+
+  ParsedSpec Read(const std::string& base_dir) {
+    out_.unimplemented = UnimplementedFields(wire_);
+    out_.spec.name = wire_.name();
+    out_.spec.base_dir = base_dir;
+    ReadObjective();
+    ReadSpace();
+    ReadStaticParameters();
+    ReadStrategy();
+    ReadLimits(wire_.limits(), out_.spec.limits, out_.problems);
+    if (wire_.completion_criteria().has_max_trials_not_improving()) {
+      out_.spec.completion.max_trials_not_improving = wire_.completion_criteria().max_trials_not_improving();
+    }
+    ReadRules();
+    ReadTrial();
+    out_.has_definitions = !wire_.definitions().empty();
+    if (out_.has_definitions) CheckDefinitionsAlone();
+    out_.spec.tags.insert(wire_.tags().begin(), wire_.tags().end());
+    return std::move(out_);
+  }
+
+ private:
+  void Add(std::string path, std::string text) { out_.problems.push_back({std::move(path), std::move(text)}); }
+
+  void ReadObjective() {
+    const v1::Objective& wire = wire_.objective();
+    core::Objective& objective = out_.spec.objective;
+    objective.metric = wire.metric();
+    if (wire.has_target()) objective.target = wire.target();
+    if (wire.goal() == v1::Objective::MAXIMIZE) {
+      objective.goal = core::Goal::kMaximize;
+    } else if (wire.goal() != v1::Objective::MINIMIZE && wire_.definitions().empty()) {
+      Add("objective.goal", "is missing; give MINIMIZE or MAXIMIZE");
+    }
+  }
+
+  void ReadSpace() {
+    if (wire_.parameters().empty() && !wire_.definitions().empty()) return;
+    const size_t before = out_.problems.size();
+    std::vector<core::Parameter> parameters = ReadParameters(wire_.parameters(), out_.problems);
+    for (core::Problem& problem : core::ValidateParameters(parameters)) out_.problems.push_back(std::move(problem));
+    if (out_.problems.size() == before) out_.spec.space = core::SearchSpace::Make(std::move(parameters));
+  }
+
+  void ReadStaticParameters() {
+    for (const auto& [name, wire] : wire_.static_parameters()) {
+      absl::StatusOr<core::ParameterValue> value = FromProto(wire);
+      if (value.ok()) {
+        out_.spec.static_parameters.emplace(name, *std::move(value));
+      } else {
+        Add(absl::StrCat("static_parameters.", name), std::string(value.status().message()));
+      }
+    }
+  }
+
+  void ReadStrategy() {
+    const v1::Strategy& wire = wire_.strategy();
+    core::Options& options = out_.spec.strategy;
+    switch (wire.strategy_case()) {
+      case v1::Strategy::kBayesian:
+        options = {"bayesian", wire.bayesian().SerializeAsString()};
+        break;
+      case v1::Strategy::kRandom:
+        options = {"random", wire.random().SerializeAsString()};
+        break;
+      case v1::Strategy::kGrid:
+        options = {"grid", wire.grid().SerializeAsString()};
+        break;
+      case v1::Strategy::kHyperband:
+        options = {"hyperband", wire.hyperband().SerializeAsString()};
+        break;
+      case v1::Strategy::kCustom:
+        options = {"custom", wire.custom().SerializeAsString()};
+        break;
+      case v1::Strategy::STRATEGY_NOT_SET:
+        options = {"bayesian", ""};
+        break;
+    }
+    out_.has_seed = wire.has_random_seed();
+    if (wire.random_seed() < 0) {
+      Add("strategy.random_seed",
+          absl::StrCat("is ", wire.random_seed(), "; give a number of 0 or more, or leave it out"));
+    } else {
+      out_.spec.random_seed = static_cast<uint64_t>(wire.random_seed());
+    }
+  }
+
+  // Rules that are not served are still told apart from rules that say nothing.
+  void ReadRules() {
+    if (wire_.has_early_stopping() && wire_.early_stopping().rule_case() == v1::EarlyStopping::RULE_NOT_SET) {
+      Add("early_stopping",
+          "has no rule; leave it out, or give one of median, percentile, threshold, successive_halving, curve or "
+          "custom");
+    }
+    for (int i = 0; i < wire_.health_rules_size(); ++i) {
+      if (wire_.health_rules(i).check_case() != v1::HealthRule::CHECK_NOT_SET) continue;
+      Add(absl::StrCat("health_rules[", i, "]"),
+          "has no check; give one of not_finite, exploding, not_decreasing, overfitting or too_slow");
+    }
+    for (int i = 0; i < wire_.notifications_size(); ++i) {
+      if (wire_.notifications(i).target_case() != v1::Notification::TARGET_NOT_SET) continue;
+      Add(absl::StrCat("notifications[", i, "]"), "has no target; give webhook or command");
+    }
+  }
+
+  void ReadTrial() {
+    const v1::TrialTemplate& wire = wire_.trial();
+    core::TrialTemplate& trial = out_.spec.trial;
+    ReadExecutors(wire);
+    for (const v1::MetricDefinition& metric : wire.metrics()) trial.metrics.push_back({metric.name(), metric.regex()});
+    if (wire.retries().has_max_retries()) trial.retries.max_retries = wire.retries().max_retries();
+    const auto read = [&](bool given, const google::protobuf::Duration& from, const char* path, auto& to) {
+      if (!given) return;
+      if (const auto duration = ReadDuration(from, path, out_.problems)) to = *duration;
+    };
+    read(wire.retries().has_backoff(), wire.retries().backoff(), "trial.retries.backoff", trial.retries.backoff);
+    read(wire.has_time_limit(), wire.time_limit(), "trial.time_limit", trial.time_limit);
+    read(wire.has_grace_period(), wire.grace_period(), "trial.grace_period", trial.grace_period);
+    for (int i = 0; i < wire.inputs_size(); ++i) ReadChannel(wire.inputs(i), absl::StrCat("trial.inputs[", i, "]"));
+    trial.environment.insert(wire.environment().begin(), wire.environment().end());
+    trial.checkpoint_dir = wire.checkpoint_dir();
+  }
+
+  // The arms that a template has by itself are those of an entry of its list, but for `custom`.
+  template <typename Message>
+  core::Options ReadExecutor(const Message& wire) {
+    if (wire.has_process()) return {"process", wire.process().SerializeAsString()};
+    if (wire.has_container()) return {"container", wire.container().SerializeAsString()};
+    if (wire.has_slurm()) return {"slurm", wire.slurm().SerializeAsString()};
+    if (wire.has_kubernetes()) return {"kubernetes", wire.kubernetes().SerializeAsString()};
+    if (wire.has_sagemaker()) return {"sagemaker", wire.sagemaker().SerializeAsString()};
+    if (wire.has_external()) return {"external", wire.external().SerializeAsString()};
+    return {};
+  }
+
+  void ReadExecutors(const v1::TrialTemplate& wire) {
+    const bool has_one = wire.executor_case() != v1::TrialTemplate::EXECUTOR_NOT_SET;
+    if (has_one && !wire.executors().empty()) {
+      Add("trial.executors", absl::StrCat("is given beside trial.", ReadExecutor(wire).name, "; keep one of the two"));
+    }
+    if (has_one) {
+      AddExecutor({ReadExecutor(wire), std::nullopt}, "trial");
+    } else if (wire.executors().empty()) {
+      AddExecutor({{"external", ""}, std::nullopt}, "trial");
+    }
+    for (int i = 0; i < wire.executors_size(); ++i) {
+      const v1::Executor& entry = wire.executors(i);
+      const std::string path = absl::StrCat("trial.executors[", i, "]");
+      core::ExecutorChoice choice{ReadExecutor(entry), std::nullopt};
+      if (entry.has_custom()) choice.options = {"custom", entry.custom().SerializeAsString()};
+      if (entry.has_slots()) choice.slots = entry.slots();
+      if (choice.options.name.empty()) {
+        Add(path,
+            "names no executor; give one of process, container, slurm, kubernetes, sagemaker, external or custom");
+      }
+      AddExecutor(std::move(choice), path);
+    }
+  }
+
+  void AddExecutor(core::ExecutorChoice choice, const std::string& path) {
+    out_.executor_paths.push_back(choice.options.name.empty() ? path : absl::StrCat(path, ".", choice.options.name));
+    out_.spec.trial.executors.push_back(std::move(choice));
+  }
+
+  void ReadChannel(const v1::Channel& wire, const std::string& path) {
+    if (wire.source_case() == v1::Channel::SOURCE_NOT_SET) {
+      Add(path, "has no source; give path");
+    }
+    if (!v1::Channel::InputMode_IsValid(wire.input_mode())) {
+      Add(absl::StrCat(path, ".input_mode"),
+          absl::StrCat("is ", static_cast<int>(wire.input_mode()), ", which is no mode; use FILE"));
+    }
+    out_.spec.trial.inputs.push_back({wire.name(), wire.path(), wire.content_type()});
+  }
+
+  void CheckDefinitionsAlone() {
+    const char* beside = wire_.has_objective()                ? "objective"
+                         : !wire_.parameters().empty()        ? "parameters"
+                         : !wire_.static_parameters().empty() ? "static_parameters"
+                         : wire_.has_trial()                  ? "trial"
+                                                              : nullptr;
+    if (beside == nullptr) return;
+    Add("definitions",
+        absl::StrCat("stands beside ", beside,
+                     "; with definitions, each has its own objective, parameters, static_parameters and trial"));
+  }
+
+  const v1::TuningJobSpec& wire_;
+  ParsedSpec out_;
+};
+
+}  // namespace
+
+ParsedSpec SpecFromProto(const v1::TuningJobSpec& spec, const std::string& base_dir) {
+  return SpecReader(spec).Read(base_dir);
+}
+
+core::Problems SpecProblems(const ParsedSpec& parsed) {
+  core::Problems problems = parsed.problems;
+  if (parsed.has_definitions) return problems;  // the rest of `spec` is empty then, and rightly so
+  absl::flat_hash_set<std::string> paths;
+  bool has_space = true;
+  for (const core::Problem& problem : parsed.problems) {
+    paths.insert(problem.path);
+    if (absl::StartsWith(problem.path, "parameters")) has_space = false;
+  }
+  for (core::Problem& problem : core::ValidateSpec(parsed.spec)) {
+    if (paths.contains(problem.path)) continue;
+    // What an empty space lacks is not the user's fault.
+    if (!has_space && absl::StartsWith(problem.path, "parameters")) continue;
+    problems.push_back(std::move(problem));
+  }
+  return problems;
+}
+
+v1::TuningJobSpec ResolveSpec(const v1::TuningJobSpec& spec, const core::JobSpec& resolved) {
+  v1::TuningJobSpec out = spec;
+  WriteScales(resolved.space, *out.mutable_parameters());
+  out.mutable_strategy()->set_random_seed(static_cast<int64_t>(resolved.random_seed));
+  WriteLimits(resolved.limits, *out.mutable_limits());
+  return out;
+}
+
+}  // namespace tuner::convert

@@ -1,0 +1,122 @@
+#include "proto/unimplemented.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace tuner::convert {
+namespace {
+
+using Fields = std::vector<std::string>;
+
+void Add(Fields& fields, absl::string_view path, absl::string_view text) {
+  fields.push_back(absl::StrCat(path, ": ", text));
+}
+
+void AddStrategy(const v1::Strategy& strategy, Fields& fields) {
+  constexpr absl::string_view kUse = "is not served by this version; use strategy.random or strategy.grid";
+  switch (strategy.strategy_case()) {
+    case v1::Strategy::kBayesian:
+      return Add(fields, "strategy.bayesian", absl::StrCat("the Gaussian-process strategy ", kUse));
+    case v1::Strategy::kHyperband:
+      return Add(fields, "strategy.hyperband", absl::StrCat("Hyperband ", kUse));
+    case v1::Strategy::kCustom:
+      return Add(fields, "strategy.custom", absl::StrCat("a strategy that is linked in ", kUse));
+    case v1::Strategy::STRATEGY_NOT_SET:
+      return Add(fields, "strategy",
+                 absl::StrCat("none is chosen, and the default, the Gaussian-process strategy, ", kUse));
+    case v1::Strategy::kRandom:
+    case v1::Strategy::kGrid:
+      return;
+  }
+}
+
+// `Message` has the arms container, slurm, kubernetes and sagemaker.
+template <typename Message>
+void AddExecutorArms(const Message& message, absl::string_view path, Fields& fields) {
+  constexpr absl::string_view kUse = "is not served by this version; use process or external";
+  if (message.has_container())
+    Add(fields, absl::StrCat(path, ".container"), absl::StrCat("the container executor ", kUse));
+  if (message.has_slurm()) Add(fields, absl::StrCat(path, ".slurm"), absl::StrCat("the Slurm executor ", kUse));
+  if (message.has_kubernetes())
+    Add(fields, absl::StrCat(path, ".kubernetes"), absl::StrCat("the Kubernetes executor ", kUse));
+  if (message.has_sagemaker())
+    Add(fields, absl::StrCat(path, ".sagemaker"), absl::StrCat("the SageMaker executor ", kUse));
+}
+
+void AddChannel(const v1::Channel& channel, absl::string_view path, Fields& fields) {
+  if (channel.has_s3_uri()) {
+    Add(fields, absl::StrCat(path, ".s3_uri"),
+        "inputs from S3 are not served by this version; copy the data and use path");
+  }
+  if (channel.has_best_artifact_of()) {
+    Add(fields, absl::StrCat(path, ".best_artifact_of"),
+        "another job's artefact as input is not served by this version; use path with the folder that `tuner best` "
+        "shows");
+  }
+  if (channel.input_mode() == v1::Channel::PIPE) {
+    Add(fields, absl::StrCat(path, ".input_mode"), "PIPE is not served by this version; use FILE");
+  }
+  if (channel.sharded()) {
+    Add(fields, absl::StrCat(path, ".sharded"), "trials of several hosts are not served by this version; leave it out");
+  }
+}
+
+void AddTrialTemplate(const v1::TrialTemplate& trial, Fields& fields) {
+  AddExecutorArms(trial, "trial", fields);
+  for (int i = 0; i < trial.executors_size(); ++i) {
+    const std::string path = absl::StrCat("trial.executors[", i, "]");
+    AddExecutorArms(trial.executors(i), path, fields);
+    if (trial.executors(i).has_custom()) {
+      Add(fields, absl::StrCat(path, ".custom"),
+          "an executor that is linked in is not served by this version; use process or external");
+    }
+  }
+  for (int i = 0; i < trial.inputs_size(); ++i)
+    AddChannel(trial.inputs(i), absl::StrCat("trial.inputs[", i, "]"), fields);
+}
+
+}  // namespace
+
+std::vector<std::string> UnimplementedFields(const v1::TuningJobSpec& spec) {
+  Fields fields;
+  if (!spec.additional_objectives().empty()) {
+    Add(fields, "additional_objectives", "several objectives are not served by this version; leave them out");
+  }
+  if (!spec.outcome_constraints().empty()) {
+    Add(fields, "outcome_constraints", "bounds on other metrics are not served by this version; leave them out");
+  }
+  if (!spec.constraints().empty()) {
+    Add(fields, "constraints",
+        "expressions over parameters are not served by this version; leave them out, or fail the trials that break "
+        "them as infeasible");
+  }
+  AddStrategy(spec.strategy(), fields);
+  if (spec.limits().has_max_cost()) {
+    Add(fields, "limits.max_cost", "costs are not counted by this version; use limits.max_run_time");
+  }
+  if (spec.completion_criteria().convergence()) {
+    Add(fields, "completion_criteria.convergence",
+        "needs a model, which this version does not have; use completion_criteria.max_trials_not_improving");
+  }
+  if (spec.has_early_stopping()) {
+    Add(fields, "early_stopping", "early stopping is not served by this version; leave it out");
+  }
+  if (!spec.health_rules().empty()) {
+    Add(fields, "health_rules", "health rules are not served by this version; leave them out");
+  }
+  if (spec.has_warm_start()) {
+    Add(fields, "warm_start",
+        "warm start is not served by this version; leave it out, or import trials with AddTrials");
+  }
+  AddTrialTemplate(spec.trial(), fields);
+  if (!spec.definitions().empty()) {
+    Add(fields, "definitions",
+        "several definitions in one job are not served by this version; create one job for each");
+  }
+  if (!spec.notifications().empty()) {
+    Add(fields, "notifications", "notifications are not served by this version; leave them out and use WatchTuningJob");
+  }
+  return fields;
+}
+
+}  // namespace tuner::convert
