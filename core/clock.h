@@ -4,9 +4,10 @@
 // Only the shell (engine, executors, service) owns a Clock; decisions get time inside their events.
 #pragma once
 
-#include <functional>
 #include <memory>
+#include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 
@@ -26,7 +27,8 @@ class Clock {
 // The machine's clock.
 std::unique_ptr<Clock> MakeSystemClock();
 
-// A clock that stands still until it is set. `Set` with an earlier time is ignored. Wakes those that wait.
+// A clock that stands still until it is set. `Set` with an earlier time is ignored. Wakes those that wait; its caller
+// must not hold a mutex that somebody waits with.
 class ManualClock : public Clock {
  public:
   explicit ManualClock(absl::Time start) : now_(start) {}
@@ -37,6 +39,11 @@ class ManualClock : public Clock {
   void Advance(absl::Duration step) { Set(Now() + step); }
 
  private:
+  struct Waiter;
+
+  // Lock order: waiters_mutex_, then a waiter's own mutex, then mutex_. Now() may so be called under any lock.
+  absl::Mutex waiters_mutex_;
+  std::vector<Waiter*> waiters_ ABSL_GUARDED_BY(waiters_mutex_);
   mutable absl::Mutex mutex_;
   absl::Time now_ ABSL_GUARDED_BY(mutex_);
 };

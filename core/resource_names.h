@@ -13,7 +13,7 @@ namespace tuner::core {
 // Whether `job_id` matches [A-Za-z0-9][A-Za-z0-9._-]{0,62}.
 bool IsJobId(std::string_view job_id);
 
-std::string JobName(std::string_view job_id);                           // tuningJobs/{job}
+std::string JobName(std::string_view job_id);                          // tuningJobs/{job}
 std::string TrialName(std::string_view job_id, int32_t trial_number);  // tuningJobs/{job}/trials/{number}
 
 // INVALID_ARGUMENT with the form that was expected.

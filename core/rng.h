@@ -1,7 +1,8 @@
-// Counter-based random numbers: a stream is a pure function of (seed, ordinal, stream number), so nothing needs to be saved.
+// Counter-based random numbers: a stream is a pure function of (seed, ordinal, stream number), so nothing needs to be
+// saved.
 //
-// Threads: each object is for one thread. Source: Philox4x32-10, Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
-// The sequence is part of what stored jobs rely on: it never changes.
+// Threads: each object is for one thread. Source: Philox4x32-10, Salmon et al., "Parallel random numbers: as easy as 1,
+// 2, 3", SC 2011. The sequence is part of what stored jobs rely on: it never changes.
 #pragma once
 
 #include <array>
@@ -9,6 +10,10 @@
 
 namespace tuner::core {
 
+// One block of Philox4x32-10.
+std::array<uint32_t, 4> Philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key);
+
+// A stream repeats after 2^33 calls of NextUint64.
 class Rng {
  public:
   Rng(uint64_t seed, uint64_t ordinal, uint32_t stream = 0);

@@ -1,8 +1,9 @@
 // The search space: parameters, their domains, and the way between values and the unit cube.
 //
 // Threads: immutable after Make; every method may be called from any thread. Errors: as each method says.
-// Units: a unit coordinate is in [0, 1]; each value of an integer, stepped or listed domain owns an equal cell of it
-// (half-step padding), so that rounding back is uniform.
+// Units: a unit coordinate is in [0, 1]. Each value of an integer, stepped or listed domain owns a cell of it
+// (half-step padding), so that rounding back is uniform: equal cells for linear and listed domains; on another scale,
+// those between the midpoints to its neighbours.
 #pragma once
 
 #include <cstdint>
@@ -52,7 +53,7 @@ struct Parameter {
   std::string name;
   Domain domain;
   std::optional<ParameterValue> default_value;
-  int parent = -1;                            // index of the parent in the space, or -1; parents come before their children
+  int parent = -1;  // index of the parent in the space, or -1; parents come before their children
   std::vector<ParameterValue> parent_values;  // active when the parent is active and has one of these
   std::string path;                           // field path in the specification, for problems
 };
@@ -75,31 +76,50 @@ class SearchSpace {
   // Whether parameter `index` is active, given the values of its ancestors in `point`.
   bool IsActive(int index, const ParameterMap& point) const;
 
-  // The point with each value in its domain's type (4.0 -> 4 for an integer), or INVALID_ARGUMENT naming every value that is missing,
-  // unknown, inactive or outside of its domain (also off its step). Paths start with "parameters.".
+  // The point with each value in its domain's type (4.0 -> 4 for an integer), or INVALID_ARGUMENT naming every value
+  // that is missing, unknown, inactive or outside of its domain (also off its step). Paths start with "parameters.".
   absl::StatusOr<ParameterMap> Canonical(const ParameterMap& point) const;
   bool Contains(const ParameterMap& point) const { return Canonical(point).ok(); }
 
-  // Value <-> unit coordinate of parameter `index`. FromUnit clamps u into [0, 1], and its result is in the domain. ToUnit expects
-  // a value of the domain. A domain of one value has coordinate 0.5.
+  // Value <-> unit coordinate of parameter `index`. FromUnit clamps u into [0, 1], and its result is in the domain.
+  // ToUnit expects a value of the domain. A domain of one value has coordinate 0.5. FromUnit(ToUnit(v)) is v in a
+  // domain whose cells are wider than 2^-48, else it may be a neighbour; in a continuous domain it is v but for
+  // rounding.
   double ToUnit(int index, const ParameterValue& value) const;
   ParameterValue FromUnit(int index, double u) const;
 
   // The point of a whole vector of unit coordinates, one for each parameter, those of inactive parameters ignored.
   ParameterMap PointFromUnits(const std::vector<double>& units) const;
 
-  // Number of values of parameter `index`; nullopt if it is continuous. With `for_grid`, a double with grid_points has that many.
+  // Number of values of parameter `index`; nullopt if it is continuous. With `for_grid`, a double with grid_points has
+  // that many.
   std::optional<absl::uint128> ValueCount(int index, bool for_grid) const;
   // The `i`-th value (0-based, ascending, or as listed) of a countable parameter.
   ParameterValue ValueAt(int index, absl::uint128 i, bool for_grid) const;
   // Number of distinct points, conditions respected; nullopt if a parameter is continuous; saturates at 2^128 - 1.
   std::optional<absl::uint128> PointCount(bool for_grid) const;
-  // The `i`-th point in lexicographic order: the last parameter changes fastest. Needs no memory. i < PointCount.
+  // The `i`-th point in lexicographic order: the last parameter changes fastest, children count as following their
+  // parent. Needs no memory. i < PointCount.
   ParameterMap PointAt(absl::uint128 i, bool for_grid) const;
+  // Inverse of PointAt without for_grid, for a point that Canonical returned; nullopt where PointCount is nullopt or
+  // saturated.
+  std::optional<absl::uint128> IndexOf(const ParameterMap& point) const;
 
  private:
+  bool IsActiveUnder(int child, uint64_t parent_index) const;
+  std::vector<int> ActiveChildren(int index, uint64_t value_index) const;
+  std::vector<uint64_t> BranchingValues(int index) const;
+  // Points of parameters that are active together, their descendants included; of one parameter and its descendants.
+  absl::uint128 CountOf(const std::vector<int>& siblings, bool for_grid) const;
+  absl::uint128 CountUnder(int index, bool for_grid) const;
+  void AppendPoint(const std::vector<int>& siblings, absl::uint128 i, bool for_grid, ParameterMap& point) const;
+  absl::uint128 IndexAmong(const std::vector<int>& siblings, const ParameterMap& point) const;
+
   std::vector<Parameter> parameters_;
-  std::vector<std::vector<int>> children_;
+  std::vector<int> roots_;
+  std::vector<std::vector<int>> children_;  // by parent
+  std::vector<std::vector<uint64_t>>
+      parent_indexes_;  // by child: places of parent_values in the parent's domain, ascending
 };
 
 }  // namespace tuner::core

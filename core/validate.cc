@@ -1,0 +1,288 @@
+#include "core/validate.h"
+
+#include <cmath>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "core/resource_names.h"
+#include "core/validate_text.h"
+#include "re2/re2.h"
+
+namespace tuner::core {
+
+size_t CharacterCount(const std::string& text) {
+  size_t count = 0;
+  for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80;  // not a continuation byte
+  return count;
+}
+
+std::string TextProblem(const std::string& text, size_t min, size_t max) {
+  const size_t count = CharacterCount(text);
+  if (count < min || count > max) {
+    if (count == 0) return absl::StrCat("is empty; give ", min, " to ", max, " characters");
+    return absl::StrCat("has ", count, " characters; give ", min, " to ", max);
+  }
+  for (const char c : text) {
+    if (absl::ascii_iscntrl(c)) return "holds a control character; drop it";
+  }
+  return "";
+}
+
+std::string NameProblem(const std::string& name) { return TextProblem(name, 1, 256); }
+
+namespace {
+
+constexpr int32_t kMaxTrials = 1'000'000;
+constexpr int32_t kMaxParallelTrials = 10'000;
+constexpr int32_t kMinTrialsNotImproving = 3;
+constexpr int32_t kMaxRetries = 30;
+constexpr absl::Duration kMinRunTime = absl::Seconds(1);
+constexpr absl::Duration kMaxGracePeriod = absl::Hours(1);
+constexpr size_t kMaxStaticParameters = 100;
+constexpr size_t kMaxMetrics = 40;
+constexpr size_t kMaxRegexLength = 500;
+constexpr size_t kMaxExecutors = 10;
+constexpr size_t kMaxInputs = 20;
+constexpr size_t kMaxChannelName = 64;
+constexpr size_t kMaxEnvironment = 100;
+constexpr size_t kMaxTags = 50;
+constexpr size_t kMaxTagKey = 128;
+constexpr size_t kMaxTagValue = 256;
+
+class SpecChecker {
+ public:
+  explicit SpecChecker(const JobSpec& spec) : spec_(spec) {}
+
+  Problems Check() && {
+    if (!IsJobId(spec_.name)) {
+      Add("name", absl::StrCat("\"", spec_.name,
+                               "\" is not a job's name; give 1 to 63 letters, digits, '.', '_' or '-', beginning with ",
+                               "a letter or digit"));
+    }
+    CheckObjective();
+    CheckStaticParameters();
+    CheckLimits();
+    CheckCompletion();
+    CheckExecutors();
+    CheckMetrics();
+    CheckTrial();
+    CheckInputs();
+    CheckEnvironment();
+    CheckTags();
+    return std::move(problems_);
+  }
+
+ private:
+  void Add(std::string path, std::string text) { problems_.push_back({std::move(path), std::move(text)}); }
+  void AddUnlessEmpty(std::string path, std::string text) {
+    if (!text.empty()) Add(std::move(path), std::move(text));
+  }
+  void CheckRange(int64_t value, int64_t min, int64_t max, std::string path) {
+    if (value < min || value > max) Add(std::move(path), absl::StrCat("is ", value, "; give ", min, " to ", max));
+  }
+  void CheckAtMost(size_t count, size_t max, std::string path) {
+    if (count > max) Add(std::move(path), absl::StrCat("has ", count, " entries; give at most ", max));
+  }
+  void CheckAtLeast(absl::Duration value, absl::Duration min, std::string path) {
+    if (value < min) {
+      Add(std::move(path),
+          absl::StrCat("is ", absl::FormatDuration(value), "; give at least ", absl::FormatDuration(min)));
+    }
+  }
+
+  void CheckObjective() {
+    AddUnlessEmpty("objective.metric", NameProblem(spec_.objective.metric));
+    if (spec_.objective.target.has_value() && !std::isfinite(*spec_.objective.target)) {
+      Add("objective.target", absl::StrCat("is ", FormatValue(*spec_.objective.target), "; give a finite number"));
+    }
+  }
+
+  void CheckStaticParameters() {
+    CheckAtMost(spec_.static_parameters.size(), kMaxStaticParameters, "static_parameters");
+    for (const auto& [name, value] : spec_.static_parameters) {
+      const std::string path = absl::StrCat("static_parameters.", name);
+      AddUnlessEmpty(path, NameProblem(name));
+      if (spec_.space.Find(name).has_value()) {
+        Add(path, "is also among the parameters to tune; leave it out of one of them");
+      }
+      if (const auto* number = std::get_if<double>(&value); number != nullptr && !std::isfinite(*number)) {
+        Add(path, absl::StrCat("is ", FormatValue(*number), "; give a finite number"));
+      }
+      if (const auto* text = std::get_if<std::string>(&value); text != nullptr && absl::StrContains(*text, '\0')) {
+        Add(path, "holds a NUL character, which no program can be given; drop it");
+      }
+    }
+  }
+
+  void CheckLimits() {
+    const Limits& limits = spec_.limits;
+    const bool is_grid = spec_.strategy.name == "grid";
+    CheckRange(limits.max_parallel_trials, 1, kMaxParallelTrials, "limits.max_parallel_trials");
+    if (limits.max_run_time.has_value()) CheckAtLeast(*limits.max_run_time, kMinRunTime, "limits.max_run_time");
+    if (limits.max_failed_trials.has_value() && *limits.max_failed_trials < 0) {
+      Add("limits.max_failed_trials", absl::StrCat("is ", *limits.max_failed_trials, "; give 0 or more"));
+    }
+    if (!limits.max_trials.has_value()) {
+      const bool ends =
+          is_grid || limits.max_run_time.has_value() || spec_.completion.max_trials_not_improving.has_value();
+      if (!ends) {
+        Add("limits.max_trials",
+            absl::StrCat("is missing, and nothing else ends the job; give 1 to ", kMaxTrials,
+                         ", or limits.max_run_time, or completion_criteria.max_trials_not_improving"));
+      }
+      return;
+    }
+    const int32_t max_trials = *limits.max_trials;
+    CheckRange(max_trials, 1, kMaxTrials, "limits.max_trials");
+    if (max_trials < 1) return;
+    // A grid's max_trials is its number of combinations, which its user may not have counted.
+    if (limits.max_parallel_trials > max_trials && !is_grid) {
+      Add("limits.max_parallel_trials",
+          absl::StrCat("is ", limits.max_parallel_trials, ", more than limits.max_trials ", max_trials,
+                       "; lower it or raise max_trials"));
+    }
+    if (limits.max_failed_trials.value_or(0) > max_trials) {
+      Add("limits.max_failed_trials", absl::StrCat("is ", *limits.max_failed_trials, ", more than limits.max_trials ",
+                                                   max_trials, ", so it is never reached; lower it or leave it out"));
+    }
+    if (spec_.completion.max_trials_not_improving.value_or(0) > max_trials) {
+      Add("completion_criteria.max_trials_not_improving",
+          absl::StrCat("is ", *spec_.completion.max_trials_not_improving, ", more than limits.max_trials ", max_trials,
+                       ", so it is never reached; lower it or leave it out"));
+    }
+  }
+
+  void CheckCompletion() {
+    const std::optional<int32_t> not_improving = spec_.completion.max_trials_not_improving;
+    if (not_improving.has_value() && *not_improving < kMinTrialsNotImproving) {
+      Add("completion_criteria.max_trials_not_improving",
+          absl::StrCat("is ", *not_improving, "; give ", kMinTrialsNotImproving, " or more"));
+    }
+  }
+
+  void CheckExecutors() {
+    CheckAtMost(spec_.trial.executors.size(), kMaxExecutors, "trial.executors");
+    for (size_t i = 0; i < spec_.trial.executors.size(); ++i) {
+      if (const std::optional<int32_t> slots = spec_.trial.executors[i].slots; slots.has_value()) {
+        CheckRange(*slots, 1, kMaxParallelTrials, absl::StrCat("trial.executors[", i, "].slots"));
+      }
+    }
+  }
+
+  void CheckMetrics() {
+    CheckAtMost(spec_.trial.metrics.size(), kMaxMetrics, "trial.metrics");
+    std::set<std::string> names;
+    for (size_t i = 0; i < spec_.trial.metrics.size(); ++i) {
+      const MetricDefinition& metric = spec_.trial.metrics[i];
+      const std::string path = absl::StrCat("trial.metrics[", i, "]");
+      AddUnlessEmpty(path + ".name", NameProblem(metric.name));
+      if (!names.insert(metric.name).second && !metric.name.empty()) {
+        Add(path + ".name", absl::StrCat("\"", metric.name, "\" is defined twice; drop one, or join the regexes by |"));
+      }
+      AddUnlessEmpty(path + ".regex", RegexProblem(metric.regex));
+    }
+  }
+
+  static std::string RegexProblem(const std::string& pattern) {
+    if (pattern.empty() || CharacterCount(pattern) > kMaxRegexLength) {
+      return absl::StrCat("has ", CharacterCount(pattern), " characters; give 1 to ", kMaxRegexLength);
+    }
+    RE2::Options options;
+    options.set_log_errors(false);
+    const RE2 regex(pattern, options);
+    if (!regex.ok()) return absl::StrCat("is no RE2 expression: ", regex.error(), "; correct it");
+    if (regex.NumberOfCapturingGroups() < 1) {
+      return "has no group for the number; put parentheses around it, as in loss=([0-9.eE+-]+)";
+    }
+    const std::map<std::string, int>& named = regex.NamedCapturingGroups();
+    const auto step = named.find("step");
+    if (!named.contains("value") && step != named.end() && step->second == 1) {
+      return "has `step` as its first group; name the group of the number `value`, as in (?P<value>[0-9.]+)";
+    }
+    return "";
+  }
+
+  void CheckTrial() {
+    CheckRange(spec_.trial.retries.max_retries, 0, kMaxRetries, "trial.retries.max_retries");
+    CheckAtLeast(spec_.trial.retries.backoff, absl::ZeroDuration(), "trial.retries.backoff");
+    if (spec_.trial.time_limit.has_value()) CheckAtLeast(*spec_.trial.time_limit, kMinRunTime, "trial.time_limit");
+    const absl::Duration grace = spec_.trial.grace_period;
+    if (grace < absl::ZeroDuration() || grace > kMaxGracePeriod) {
+      Add("trial.grace_period", absl::StrCat("is ", absl::FormatDuration(grace), "; give 0 to 1h"));
+    }
+    if (absl::StrContains(spec_.trial.checkpoint_dir, '\0'))
+      Add("trial.checkpoint_dir", "holds a NUL character; drop it");
+  }
+
+  void CheckInputs() {
+    CheckAtMost(spec_.trial.inputs.size(), kMaxInputs, "trial.inputs");
+    std::set<std::string> names;
+    for (size_t i = 0; i < spec_.trial.inputs.size(); ++i) {
+      const Channel& channel = spec_.trial.inputs[i];
+      const std::string path = absl::StrCat("trial.inputs[", i, "]");
+      if (!IsChannelName(channel.name)) {
+        Add(path + ".name", absl::StrCat("\"", channel.name, "\" is not a channel's name; give 1 to ", kMaxChannelName,
+                                         " letters, digits, '.', '_' or '-'"));
+      } else if (!names.insert(channel.name).second) {
+        Add(path + ".name",
+            absl::StrCat("\"", channel.name, "\" is the name of another channel too; give each its own"));
+      }
+      if (channel.path.empty()) Add(path + ".path", "is empty; give a file or folder");
+    }
+  }
+
+  // A channel is a folder's name, so "." and ".." are none.
+  static bool IsChannelName(const std::string& name) {
+    if (name.empty() || name.size() > kMaxChannelName || name == "." || name == "..") return false;
+    for (const char c : name) {
+      if (!absl::ascii_isalnum(c) && c != '.' && c != '_' && c != '-') return false;
+    }
+    return true;
+  }
+
+  void CheckEnvironment() {
+    CheckAtMost(spec_.trial.environment.size(), kMaxEnvironment, "trial.environment");
+    for (const auto& [name, value] : spec_.trial.environment) {
+      const std::string path = absl::StrCat("trial.environment.", name);
+      if (!IsVariableName(name)) {
+        Add(path, "is not a variable's name; give letters, digits and _, not beginning with a digit");
+      } else if (absl::StartsWith(name, "TUNER_") || absl::StartsWith(name, "SM_")) {
+        Add(path, "begins with TUNER_ or SM_, which the server sets; choose another name");
+      }
+      if (absl::StrContains(value, '\0')) Add(path, "holds a NUL character, which no program can be given; drop it");
+    }
+  }
+
+  static bool IsVariableName(const std::string& name) {
+    if (name.empty() || absl::ascii_isdigit(name[0])) return false;
+    for (const char c : name) {
+      if (!absl::ascii_isalnum(c) && c != '_') return false;
+    }
+    return true;
+  }
+
+  void CheckTags() {
+    CheckAtMost(spec_.tags.size(), kMaxTags, "tags");
+    for (const auto& [key, value] : spec_.tags) {
+      const std::string path = absl::StrCat("tags.", key);
+      if (const std::string problem = TextProblem(key, 1, kMaxTagKey); !problem.empty())
+        Add(path, absl::StrCat("the key ", problem));
+      if (const std::string problem = TextProblem(value, 0, kMaxTagValue); !problem.empty()) {
+        Add(path, absl::StrCat("the value ", problem));
+      }
+    }
+  }
+
+  const JobSpec& spec_;
+  Problems problems_;
+};
+
+}  // namespace
+
+Problems ValidateSpec(const JobSpec& spec) { return SpecChecker(spec).Check(); }
+
+}  // namespace tuner::core
