@@ -1,5 +1,5 @@
-// What is now true: the values that Decide returns, storage keeps and Apply puts into the state. Each replaces what was there, so applying
-// one twice is applying it once. Plain values; any thread.
+// What is now true: the values that Decide returns, storage keeps and Apply puts into the state. Each replaces what was
+// there, so applying one twice is applying it once. Plain values; any thread.
 #pragma once
 
 #include <variant>

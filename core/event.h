@@ -25,7 +25,8 @@ struct RunRef {
   int32_t attempt = 0;
 };
 
-// --- events -----------------------------------------------------------------------------------------------------------------
+// --- events
+// -----------------------------------------------------------------------------------------------------------------
 
 // The job was created or loaded; `known` names active runs that their executor knows (the others were never accepted).
 struct Resumed {
@@ -90,7 +91,7 @@ struct CompletionTold {
 };
 struct TrialsAdded {
   struct Point {
-    ParameterMap parameters;  // canonical
+    ParameterMap parameters;                 // canonical
     TrialState state = TrialState::kQueued;  // kQueued: run it; else imported in this terminal state
     std::string reason;
     absl::btree_map<std::string, double> final_metrics;
@@ -114,15 +115,17 @@ struct Preempted {
 };
 struct TimerFired {};
 
-using EventKind = std::variant<Resumed, SuggestAsked, Proposed, LaunchRefused, RunBegan, MetricsSeen, RunFinished, Reported,
-                               CompletionTold, TrialsAdded, LimitsUpdated, JobStopAsked, TrialStopAsked, Preempted, TimerFired>;
+using EventKind =
+    std::variant<Resumed, SuggestAsked, Proposed, LaunchRefused, RunBegan, MetricsSeen, RunFinished, Reported,
+                 CompletionTold, TrialsAdded, LimitsUpdated, JobStopAsked, TrialStopAsked, Preempted, TimerFired>;
 struct Event {
   absl::Time at;
   EventKind what;
   CallId call = 0;
 };
 
-// --- effects: each may be repeated without harm -----------------------------------------------------------------------------
+// --- effects: each may be repeated without harm
+// -----------------------------------------------------------------------------
 
 struct AskStrategy {
   int64_t first_ordinal = 0;

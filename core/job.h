@@ -34,12 +34,13 @@ struct TrialCounts {
 struct JobHeader {
   std::string job_id;
   std::string uid;
-  std::string spec_bytes;  // serialised tuner.v1.TuningJobSpec as resolved at creation; its limits may have been updated since
+  std::string
+      spec_bytes;  // serialised tuner.v1.TuningJobSpec as resolved at creation; its limits may have been updated since
   std::string base_dir;
   std::string provenance_bytes;  // serialised tuner.v1.Provenance
   std::vector<std::string> advice;
-  std::string request_id;    // of the CreateTuningJob that made it
-  uint64_t spec_hash = 0;    // of the request, to tell a retry from another job
+  std::string request_id;  // of the CreateTuningJob that made it
+  uint64_t spec_hash = 0;  // of the request, to tell a retry from another job
   absl::btree_map<std::string, std::string> tags;
   JobStatus status = JobStatus::kUnspecified;
   JobStatus stop_as = JobStatus::kStopped;  // what a kStopping job becomes
@@ -50,13 +51,14 @@ struct JobHeader {
   std::optional<absl::Time> end_time;
   int64_t grid_size = 0;
 
-  int64_t next_ordinal = 0;      // first ordinal of the strategy that has no trial yet
-  bool exhausted = false;        // the strategy has nothing more to propose
-  int64_t finished = 0;          // trials that have a finish_seq
+  int64_t next_ordinal = 0;  // first ordinal of the strategy that has no trial yet
+  bool exhausted = false;    // the strategy has nothing more to propose
+  std::string exhausted_reason;
+  int64_t finished = 0;  // trials that have a finish_seq
   TrialCounts counts;
-  std::optional<int32_t> best_trial;      // number
-  std::optional<double> best_objective;   // its final objective
-  int64_t best_finish_seq = 0;            // finish_seq of the trial that set it
+  std::optional<int32_t> best_trial;     // number
+  std::optional<double> best_objective;  // its final objective
+  int64_t best_finish_seq = 0;           // finish_seq of the trial that set it
 };
 
 }  // namespace tuner::core

@@ -48,6 +48,7 @@ struct MetricDefinition {
 struct ExecutorChoice {
   Options options;
   std::optional<int32_t> slots;
+  std::optional<absl::Duration> lease;  // set: trials are not launched but handed to workers that ask, for this long
 };
 
 struct RetryPolicy {

@@ -1,8 +1,11 @@
-// The state of one job as decisions see it: what storage keeps, and beside it what is only known while a server runs the job.
+// The state of one job as decisions see it: what storage keeps, and beside it what is only known while a server runs
+// the job.
 //
-// Threads: a value for one thread at a time. Apply is the only way in which the durable part changes: live, and again on load.
+// Threads: a value for one thread at a time. Apply is the only way in which the durable part changes: live, and again
+// on load.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <set>
 #include <string>
@@ -17,6 +20,9 @@
 #include "core/trial.h"
 
 namespace tuner::core {
+
+// Separates the ids in Trial::request_id; API calls refuse control characters in request ids.
+inline constexpr char kRequestSeparator = '\n';
 
 // Key of a measurement within its trial.
 struct MeasurementKey {
@@ -43,8 +49,8 @@ struct TrialMetrics {
     MeasurementSource source = MeasurementSource::kUnspecified;
   };
   absl::flat_hash_map<MeasurementKey, MeasuredValue> values;
-  absl::btree_map<std::string, Last> last;       // finite or not, by metric: highest (attempt, source, step)
-  std::optional<double> best_objective;          // finite
+  absl::btree_map<std::string, Last> last;  // finite or not, by metric: highest (attempt, source, step)
+  std::optional<double> best_objective;     // finite
 };
 
 // A worker that waits for trials of the strategy.
@@ -56,31 +62,34 @@ struct Waiter {
 
 class JobState {
  public:
-  // An empty job; `header` and trials come by Apply. `spec` is what header.spec_bytes says, resolved; its limits are not looked at.
-  // `external[i]` says whether executor i hands its trials to workers.
-  JobState(JobSpec spec, std::vector<bool> external) : spec_(std::move(spec)), external_(std::move(external)) {}
+  // An empty job; header and trials come by Apply. `spec` is what header.spec_bytes says, resolved; its limits are not
+  // looked at.
+  explicit JobState(JobSpec spec) : spec_(std::move(spec)) {}
 
   const JobSpec& spec() const { return spec_; }
   const JobHeader& header() const { return header_; }
-  bool external(int index) const { return external_[index]; }
-  int executor_count() const { return static_cast<int>(external_.size()); }
+  // Whether trials of executor `index` are handed to workers that ask.
+  bool external(int index) const { return spec_.trial.executors[index].lease.has_value(); }
+  int executor_count() const { return static_cast<int>(spec_.trial.executors.size()); }
 
-  const std::vector<Trial>& trials() const { return trials_; }                // trial n is at n - 1
+  const std::vector<Trial>& trials() const { return trials_; }  // trial n is at n - 1
   const Trial* FindTrial(int32_t number) const;
-  const TrialMetrics* FindMetrics(int32_t number) const;                      // null once the trial has ended
-  const std::set<int32_t>& queued() const { return queued_; }                 // numbers, first come first
-  const std::set<int32_t>& active() const { return active_; }                 // pending, running, stopping
+  const TrialMetrics* FindMetrics(int32_t number) const;       // null once the trial has ended
+  const std::set<int32_t>& queued() const { return queued_; }  // numbers, first come first
+  const std::set<int32_t>& active() const { return active_; }  // pending, running, stopping
   const std::set<int32_t>& paused() const { return paused_; }
   int active_on(int executor_index) const { return active_on_[executor_index]; }
   // Trials that the job has started or holds to start, imported ones not counted.
+  // Trials of which an attempt was ever started.
+  int64_t started() const { return started_; }
   int64_t own_trials() const { return static_cast<int64_t>(trials_.size()) - header_.counts.imported; }
   const std::vector<int32_t>* FindRequest(const std::string& request_id) const;  // trials made under a request id
 
   // What lives only as long as the server: not durable, so decisions change it directly.
   struct Volatile {
-    int64_t asked_up_to = 0;  // ordinals below are proposed or asked for
     bool ask_outstanding = false;
     bool preempted = false;
+    absl::flat_hash_map<int32_t, absl::Time> leases;  // of external trials, as last renewed; a restart grants them anew
     bool start_allowed = true;  // false: trials are neither asked for nor started (listing servers, shutdown)
     std::deque<Waiter> waiters;
   } live;
@@ -88,16 +97,18 @@ class JobState {
   friend void Apply(const Change& change, JobState& state);
 
  private:
+  void PutHeader(const JobHeader& header);
   void PutTrial(const Trial& trial);
+  void ConsiderBest(const Trial& trial);
   void PutMeasurement(const MeasurementPut& put);
 
   JobSpec spec_;
-  std::vector<bool> external_;
   JobHeader header_;
   std::vector<Trial> trials_;
   absl::flat_hash_map<int32_t, TrialMetrics> metrics_;
   std::set<int32_t> queued_, active_, paused_;
-  std::vector<int> active_on_ = std::vector<int>(external_.size(), 0);
+  int64_t started_ = 0;
+  std::vector<int> active_on_ = std::vector<int>(spec_.trial.executors.size(), 0);
   absl::flat_hash_map<std::string, std::vector<int32_t>> requests_;
 };
 

@@ -1,10 +1,12 @@
 // The engine: runs every job's state machine over storage, strategies and executors. No gRPC.
 //
-// One loop thread takes events from the jobs' mailboxes, decides, commits everything of one round behind one fsync, and then acts and answers.
-// Strategies run on a pool of their own; executors call back from their threads; neither ever blocks the loop.
+// One loop thread takes events from the jobs' mailboxes, decides, commits everything of one round behind one fsync, and
+// then acts and answers. Strategies run on a pool of their own; executors call back from their threads; neither ever
+// blocks the loop.
 //
-// Threads: every public method may be called from any thread; callbacks run on the engine's threads and must not block. Ownership: the
-// engine borrows everything in its environment, which outlives it. Errors: as each method says; UNAVAILABLE: shutting down, or storage refuses writes.
+// Threads: every public method may be called from any thread; callbacks run on the engine's threads and must not block.
+// Ownership: the engine borrows everything in its environment, which outlives it. Errors: as each method says;
+// UNAVAILABLE: shutting down, or storage refuses writes.
 #pragma once
 
 #include <functional>
@@ -31,18 +33,17 @@ using ParseSpec = std::function<absl::StatusOr<core::JobSpec>(const core::JobHea
 using ServiceEnvironment = std::function<absl::btree_map<std::string, std::string>(const executors::RunId&)>;
 
 struct EngineOptions {
-  std::string server_id;            // unique per process
+  std::string server_id;  // stable for a data folder: a restarted server takes its jobs over at once
   int strategy_threads = 2;
-  bool start_trials = true;         // false: jobs are looked at and stopped, but no trial is started
-  bool load_running_jobs = true;    // false: a job is loaded when somebody asks for it
-  absl::Duration ownership_lease = absl::Seconds(30);
+  bool start_trials = true;       // false: jobs are looked at and stopped, but no trial is started
+  bool load_running_jobs = true;  // false: a job is loaded when somebody asks for it
+  bool own_threads = true;        // false: nothing happens but in RunRound, on the caller's thread (simulation)
+  absl::Duration ownership_lease = absl::Minutes(10);
 };
 
 struct EngineEnvironment {
   storage::Storage* storage = nullptr;
   core::Clock* clock = nullptr;
-  // By name ("process"); made with `listener` of this engine, see Engine::listener().
-  absl::flat_hash_map<std::string, executors::Executor*> executors;
   ParseSpec parse_spec;
   ServiceEnvironment service_environment;
 };
@@ -70,12 +71,13 @@ class Engine {
   // Names the executors (they need `listener()` first), then takes charge of the stored jobs and starts the loop. Once.
   virtual absl::Status Start(absl::flat_hash_map<std::string, executors::Executor*> executors) = 0;
 
-  // Stores a new job and starts it. The header has job_id, uid, spec_bytes, base_dir, limits, tags, request_id, spec_hash, advice,
-  // provenance_bytes and grid_size set. ALREADY_EXISTS (also for a retry: the caller compares request_id and spec_hash).
+  // Stores a new job and starts it. The header has job_id, uid, spec_bytes, base_dir, limits, tags, request_id,
+  // spec_hash, advice, provenance_bytes and grid_size set. ALREADY_EXISTS (also for a retry: the caller compares
+  // request_id and spec_hash).
   virtual void CreateJob(core::JobHeader header, ReplyCallback done) = 0;
 
-  // Sends an event to a job and answers after its changes are durable. The event's `at` and `call` are set by the engine. NOT_FOUND and what
-  // core::Step answers.
+  // Sends an event to a job and answers after its changes are durable. The event's `at` and `call` are set by the
+  // engine. NOT_FOUND and what core::Step answers.
   virtual void Post(const std::string& job_id, core::EventKind event, ReplyCallback done) = 0;
 
   // Removes a job that has ended, with its folders. NOT_FOUND, FAILED_PRECONDITION: it still runs.
@@ -84,8 +86,8 @@ class Engine {
   // Why the engine cannot go on with a job for the moment, or "".
   virtual std::string PausedReason(const std::string& job_id) const = 0;
 
-  // Calls `changed` (soon, on an engine thread) after each commit to the job with its new revision, and once at once with the present one,
-  // until the returned object is destroyed, which waits for a call under way.
+  // Calls `changed` (soon, on an engine thread) after each commit to the job with its new revision, and once at once
+  // with the present one, until the returned object is destroyed, which waits for a call under way.
   class Subscription {
    public:
     virtual ~Subscription() = default;
@@ -93,13 +95,20 @@ class Engine {
   virtual std::unique_ptr<Subscription> Subscribe(const std::string& job_id,
                                                   std::function<void(storage::Revision)> changed) = 0;
 
-  // Runs `done` when every job that this engine holds has ended or cannot go on; for `tuner run`. Sends Preempted to all jobs that run.
+  // Stops the running trials of all jobs, to be started again as a new attempt by the next server; nothing is started
+  // any more.
   virtual void PreemptAll(const std::string& reason) = 0;
   // Shortens the grace period of every stopping run to zero.
   virtual void KillAll() = 0;
 
-  // Drains: takes no calls any more (UNAVAILABLE), commits what is in the mailboxes, gives the jobs up, and leaves running trials alone. Idempotent.
+  // Drains: takes no calls any more (UNAVAILABLE), commits what is in the mailboxes, gives the jobs up, and leaves
+  // running trials alone. Idempotent.
   virtual void Shutdown() = 0;
+
+  // Only without own_threads: does everything that is due now. False: there was nothing to do.
+  virtual bool RunRound() = 0;
+  // Only without own_threads: when RunRound has something to do next though nothing else happens.
+  virtual absl::Time NextWake() const = 0;
 };
 
 std::unique_ptr<Engine> MakeEngine(EngineOptions options, EngineEnvironment environment);

@@ -1,0 +1,127 @@
+#include "core/job_state.h"
+
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_split.h"
+
+namespace tuner::core {
+namespace {
+
+// Whether `a` comes after `b` as the last value of a metric: a later attempt, then reported before scanned, then a
+// later step.
+bool ComesAfter(const TrialMetrics::Last& a, const TrialMetrics::Last& b) {
+  if (a.attempt != b.attempt) return a.attempt > b.attempt;
+  if (a.source != b.source) return a.source == MeasurementSource::kReported;
+  return a.step >= b.step;
+}
+
+}  // namespace
+
+const Trial* JobState::FindTrial(int32_t number) const {
+  if (number < 1 || number > static_cast<int32_t>(trials_.size())) return nullptr;
+  return &trials_[number - 1];
+}
+
+const TrialMetrics* JobState::FindMetrics(int32_t number) const {
+  auto it = metrics_.find(number);
+  return it == metrics_.end() ? nullptr : &it->second;
+}
+
+const std::vector<int32_t>* JobState::FindRequest(const std::string& request_id) const {
+  auto it = requests_.find(request_id);
+  return it == requests_.end() ? nullptr : &it->second;
+}
+
+void JobState::PutTrial(const Trial& trial) {
+  const bool is_new = trial.number > static_cast<int32_t>(trials_.size());
+  if (is_new) trials_.resize(trial.number);
+  Trial& slot = trials_[trial.number - 1];
+  const int number = trial.number;
+
+  if (slot.state != TrialState::kUnspecified) {
+    --header_.counts[slot.state];
+    header_.counts.attempts -= static_cast<int32_t>(slot.attempts.size());
+    if (slot.origin == TrialOrigin::kImported) --header_.counts.imported;
+    if (IsActive(slot.state)) --active_on_[slot.attempts.back().executor_index];
+    if (!slot.attempts.empty()) --started_;
+  }
+  queued_.erase(number);
+  active_.erase(number);
+  paused_.erase(number);
+
+  slot = trial;
+  ++header_.counts[slot.state];
+  header_.counts.attempts += static_cast<int32_t>(slot.attempts.size());
+  if (slot.origin == TrialOrigin::kImported) ++header_.counts.imported;
+  if (!slot.attempts.empty()) ++started_;
+  if (slot.state == TrialState::kQueued) queued_.insert(number);
+  if (slot.state == TrialState::kPaused) paused_.insert(number);
+  if (IsActive(slot.state)) {
+    active_.insert(number);
+    ++active_on_[slot.attempts.back().executor_index];
+  }
+  if (slot.ordinal) header_.next_ordinal = std::max(header_.next_ordinal, *slot.ordinal + 1);
+  if (IsTerminal(slot.state)) {
+    metrics_.erase(number);
+    header_.finished = std::max(header_.finished, slot.finish_seq);
+    ConsiderBest(slot);
+  }
+  if (!slot.request_id.empty()) {
+    for (absl::string_view id : absl::StrSplit(slot.request_id, kRequestSeparator)) {
+      std::vector<int32_t>& numbers = requests_[std::string(id)];
+      if (std::find(numbers.begin(), numbers.end(), number) == numbers.end()) numbers.push_back(number);
+    }
+  }
+}
+
+void JobState::ConsiderBest(const Trial& trial) {
+  if (trial.state != TrialState::kCompleted || !trial.objective) return;
+  const bool better = !header_.best_objective || spec_.objective.Better(*trial.objective, *header_.best_objective);
+  const bool earlier_tie = header_.best_objective && *trial.objective == *header_.best_objective &&
+                           trial.finish_seq < header_.best_finish_seq;
+  if (!better && !earlier_tie) return;
+  header_.best_trial = trial.number;
+  header_.best_objective = trial.objective;
+  header_.best_finish_seq = trial.finish_seq;
+}
+
+void JobState::PutMeasurement(const MeasurementPut& put) {
+  const Trial* trial = FindTrial(put.trial);
+  if (trial == nullptr || IsTerminal(trial->state)) return;
+  TrialMetrics& metrics = metrics_[put.trial];
+  const Measurement& m = put.measurement;
+  metrics.values[MeasurementKey{m.attempt, m.metric, m.step}] = MeasuredValue{m.value, m.source};
+  const TrialMetrics::Last last{m.value, m.step, m.attempt, m.source};
+  auto [it, inserted] = metrics.last.try_emplace(m.metric, last);
+  if (!inserted && ComesAfter(last, it->second)) it->second = last;
+  if (m.metric == spec_.objective.metric && std::isfinite(m.value)) {
+    if (!metrics.best_objective || spec_.objective.Better(m.value, *metrics.best_objective)) {
+      metrics.best_objective = m.value;
+    }
+  }
+}
+
+void JobState::PutHeader(const JobHeader& header) {
+  // What follows from the trials is kept as the trials say.
+  JobHeader derived = std::move(header_);
+  header_ = header;
+  header_.counts = derived.counts;
+  header_.next_ordinal = derived.next_ordinal;
+  header_.finished = derived.finished;
+  header_.best_trial = derived.best_trial;
+  header_.best_objective = derived.best_objective;
+  header_.best_finish_seq = derived.best_finish_seq;
+}
+
+void Apply(const Change& change, JobState& state) {
+  if (const auto* job = std::get_if<JobPut>(&change)) {
+    state.PutHeader(job->header);
+  } else if (const auto* trial = std::get_if<TrialPut>(&change)) {
+    state.PutTrial(trial->trial);
+  } else {
+    state.PutMeasurement(std::get<MeasurementPut>(change));
+  }
+}
+
+}  // namespace tuner::core

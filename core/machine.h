@@ -1,0 +1,112 @@
+// The inside of job_machine: one object per step. Private to core/job_machine.cc, core/trial_lifecycle.cc,
+// core/scheduling.cc.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "core/event.h"
+#include "core/job_machine.h"
+#include "core/job_state.h"
+
+namespace tuner::core {
+
+class Machine {
+ public:
+  Machine(JobState& state, absl::Time at, CallId call) : state_(state), at_(at), call_(call) {}
+
+  // job_machine.cc
+  void On(const Resumed& event);
+  void On(const TrialsAdded& event);
+  void On(const LimitsUpdated& event);
+  void On(const JobStopAsked& event);
+  void On(const TrialStopAsked& event);
+  void On(const Preempted& event);
+  void On(const TimerFired& event);
+  // trial_lifecycle.cc
+  void On(const LaunchRefused& event);
+  void On(const RunBegan& event);
+  void On(const MetricsSeen& event);
+  void On(const RunFinished& event);
+  void On(const Reported& event);
+  void On(const CompletionTold& event);
+  // scheduling.cc
+  void On(const SuggestAsked& event);
+  void On(const Proposed& event);
+  // Ends the job if it has done enough, fills free slots, asks the strategy, sets the timer.
+  void Schedule();
+
+  Decision Take();
+
+ private:
+  // --- job_machine.cc
+  void Put(Trial trial);
+  void PutJob(JobHeader header);
+  void Reply(Answer answer);
+  void ReplyError(absl::Status status);
+  void BeginJobStop(JobStatus as, std::string reason);
+  void FinishJobIfIdle();
+  bool RememberedRequest(const std::string& key, const char* what);
+  const Limits& limits() const { return state_.header().limits; }
+  bool job_runs() const { return state_.header().status == JobStatus::kRunning; }
+
+  // --- trial_lifecycle.cc
+  // The trial of a run whose attempt is the trial's last and has not ended; null otherwise.
+  const Trial* Current(RunRef run) const;
+  // The same for a caller; answers NOT_FOUND or FAILED_PRECONDITION where there is none.
+  const Trial* CurrentForCaller(RunRef run, const std::string& worker_id);
+  int AddMeasurements(Trial& trial, int32_t attempt, const std::vector<Measurement>& measurements,
+                      MeasurementSource source);
+  void StopTrial(const Trial& trial, TrialState as, const std::string& reason);
+  void EndAttempt(Trial& trial, const std::string& completion, const std::string& reason);
+  void EndTrial(Trial trial, TrialState state, std::string reason);
+  // By its values: completed, or failed because there is no finite objective.
+  void EndByValues(Trial trial, std::string reason);
+  void FailAttempt(Trial trial, std::string reason);
+  void Requeue(Trial trial, std::string reason, std::optional<absl::Time> not_before);
+  void ExpireLease(const Trial& trial);
+  void FillFinalValues(Trial& trial) const;
+
+  // --- scheduling.cc
+  bool CheckCompletion();
+  std::optional<std::string> CompletionReason() const;
+  std::optional<std::string> FailureReason() const;
+  int FreeSlots() const;
+  int FreeSlotsOn(int executor_index) const;
+  std::optional<int> FreeExecutor(bool external) const;
+  int StartableNew() const;
+  void StartQueued();
+  bool MayStart(const Trial& trial) const;
+  void StartTrial(Trial trial, int executor_index, const SuggestAsked* worker);
+  int ServeWaiter(const Waiter& waiter);
+  void ServeWaiters();
+  std::vector<int32_t> HeldBy(const std::string& worker_id) const;
+  void AnswerWaiter(const Waiter& waiter, std::string reason, bool job_done);
+  void AskStrategyIfNeeded();
+  void SetTimer();
+  std::string WhyNoTrial() const;
+  const std::string& exhausted_reason() const;
+
+  JobState& state_;
+  const absl::Time at_;
+  const CallId call_;
+  bool job_dirty_ = false;
+  Decision decision_;
+};
+
+// "ask:<id>" and "add:<id>": request ids of the two calls do not meet.
+std::string AskRequestKey(const std::string& request_id);
+std::string AddRequestKey(const std::string& request_id);
+
+// Attempt::completion of attempts that were not ended by a told completion.
+inline constexpr std::string_view kPreempted = "preempted";
+inline constexpr std::string_view kExpired = "expired";
+inline constexpr std::string_view kLost = "lost";
+inline constexpr std::string_view kEnded = "ended";
+// Attempts that may be lost or expire before the trial fails: beyond these something is wrong with the trial itself.
+inline constexpr int kMaxLostAttempts = 5;
+
+}  // namespace tuner::core

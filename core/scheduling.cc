@@ -1,0 +1,337 @@
+// Which trial starts where and when, who waits for one, and when a job has done enough.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/machine.h"
+
+namespace tuner::core {
+namespace {
+
+// A job without a bound of its own on failures ends when this many trials failed and none did anything else, as
+// SageMaker does.
+constexpr int kHopelessFailures = 5;
+constexpr int kMostAskedAtOnce = 1'000;
+
+StartReason ReasonForNext(const Trial& trial) {
+  if (trial.attempts.empty()) return StartReason::kFirst;
+  const std::string& completion = trial.attempts.back().completion;
+  if (completion == kPreempted || completion == kLost) return StartReason::kPreemption;
+  if (completion == kExpired) return StartReason::kExpiredLease;
+  return StartReason::kRetry;
+}
+
+}  // namespace
+
+// ---- completion
+// ------------------------------------------------------------------------------------------------------------
+
+std::optional<std::string> Machine::FailureReason() const {
+  const TrialCounts& counts = state_.header().counts;
+  const int failed = counts[TrialState::kFailed];
+  if (limits().max_failed_trials) {
+    if (failed <= *limits().max_failed_trials) return std::nullopt;
+    return absl::StrCat(failed, " trials failed, limits.max_failed_trials is ", *limits().max_failed_trials);
+  }
+  const int ended_otherwise = counts[TrialState::kCompleted] + counts[TrialState::kEarlyStopped] +
+                              counts[TrialState::kStopped] + counts[TrialState::kInfeasible];
+  if (failed < kHopelessFailures || ended_otherwise > 0) return std::nullopt;
+  return absl::StrCat("the first ", failed,
+                      " trials all failed; look at their reasons, or set limits.max_failed_trials");
+}
+
+std::optional<std::string> Machine::CompletionReason() const {
+  const JobHeader& header = state_.header();
+  const Objective& objective = state_.spec().objective;
+  if (objective.target && header.best_objective && !objective.Better(*objective.target, *header.best_objective)) {
+    return absl::StrCat("target reached: trial ", *header.best_trial, " has ", objective.metric, " ",
+                        FormatValue(*header.best_objective), ", the target is ", FormatValue(*objective.target));
+  }
+  if (limits().max_run_time && at_ >= header.create_time + *limits().max_run_time) {
+    return absl::StrCat("limits.max_run_time of ", absl::FormatDuration(*limits().max_run_time), " is over");
+  }
+  if (const auto& most = state_.spec().completion.max_trials_not_improving; most && header.best_objective) {
+    const auto since = std::count_if(state_.trials().begin(), state_.trials().end(), [&](const Trial& trial) {
+      return trial.finish_seq > header.best_finish_seq && trial.origin != TrialOrigin::kImported;
+    });
+    if (since >= *most) {
+      return absl::StrCat("the last ", since, " trials did not improve on trial ", *header.best_trial, " (",
+                          FormatValue(*header.best_objective), ")");
+    }
+  }
+  if (!state_.active().empty() || !state_.paused().empty()) return std::nullopt;
+  const bool some_to_start = std::any_of(state_.queued().begin(), state_.queued().end(),
+                                         [&](int32_t n) { return MayStart(*state_.FindTrial(n)); });
+  if (some_to_start) return std::nullopt;
+  if (limits().max_trials && state_.started() >= *limits().max_trials) {
+    return absl::StrCat("all ", state_.started(), " trials have ended");
+  }
+  if (header.exhausted && state_.queued().empty()) {
+    return absl::StrCat("all ", state_.own_trials(),
+                        " trials have ended; the strategy has no more: ", exhausted_reason());
+  }
+  return std::nullopt;
+}
+
+const std::string& Machine::exhausted_reason() const { return state_.header().exhausted_reason; }
+
+bool Machine::CheckCompletion() {
+  if (!job_runs()) return false;
+  if (std::optional<std::string> reason = FailureReason()) {
+    BeginJobStop(JobStatus::kFailed, *std::move(reason));
+    return true;
+  }
+  if (std::optional<std::string> reason = CompletionReason()) {
+    BeginJobStop(JobStatus::kCompleted, *std::move(reason));
+    return true;
+  }
+  return false;
+}
+
+// ---- slots
+// -----------------------------------------------------------------------------------------------------------------
+
+int Machine::FreeSlots() const {
+  return std::max(0, limits().max_parallel_trials - static_cast<int>(state_.active().size()));
+}
+
+int Machine::FreeSlotsOn(int executor_index) const {
+  const std::optional<int32_t>& slots = state_.spec().trial.executors[executor_index].slots;
+  return slots ? std::max(0, *slots - state_.active_on(executor_index)) : FreeSlots();
+}
+
+std::optional<int> Machine::FreeExecutor(bool external) const {
+  if (FreeSlots() == 0) return std::nullopt;
+  for (int i = 0; i < state_.executor_count(); ++i) {
+    if (state_.external(i) == external && FreeSlotsOn(i) > 0) return i;
+  }
+  return std::nullopt;
+}
+
+// A trial that ran before has its place already; a new one needs room under max_trials.
+bool Machine::MayStart(const Trial& trial) const {
+  return !trial.attempts.empty() || !limits().max_trials || state_.started() < *limits().max_trials;
+}
+
+int Machine::StartableNew() const {
+  if (!limits().max_trials) return kMostAskedAtOnce;
+  const int64_t room = *limits().max_trials - std::max(state_.own_trials(), state_.started());
+  return static_cast<int>(std::clamp<int64_t>(room, 0, kMostAskedAtOnce));
+}
+
+void Machine::StartTrial(Trial trial, int executor_index, const SuggestAsked* worker) {
+  Attempt attempt;
+  attempt.number = static_cast<int32_t>(trial.attempts.size()) + 1;
+  attempt.start_reason = ReasonForNext(trial);
+  attempt.executor_index = executor_index;
+  attempt.executor = state_.spec().trial.executors[executor_index].options.name;
+  attempt.launch_time = at_;
+  if (!trial.attempts.empty()) attempt.cursor.last_step = trial.attempts.back().cursor.last_step;
+  trial.state = TrialState::kPending;
+  trial.reason = "handed to its executor";
+  trial.retry_time.reset();
+  const RunRef run{trial.number, attempt.number};
+  if (worker != nullptr) {
+    attempt.worker_id = worker->worker_id;
+    attempt.location = worker->worker_id;
+    attempt.lease_expire_time = at_ + *state_.spec().trial.executors[executor_index].lease;
+    state_.live.leases[trial.number] = *attempt.lease_expire_time;
+    trial.reason = absl::StrCat("held by worker \"", worker->worker_id, "\"");
+    if (!worker->request_id.empty()) {
+      if (!trial.request_id.empty()) trial.request_id += kRequestSeparator;
+      trial.request_id += AskRequestKey(worker->request_id);
+    }
+  } else {
+    decision_.effects.push_back(Launch{run});
+  }
+  trial.attempts.push_back(std::move(attempt));
+  Put(std::move(trial));
+}
+
+void Machine::StartQueued() {
+  const std::vector<int32_t> queued(state_.queued().begin(), state_.queued().end());
+  for (int32_t number : queued) {
+    const Trial& trial = *state_.FindTrial(number);
+    if ((trial.retry_time && *trial.retry_time > at_) || !MayStart(trial)) continue;
+    const std::optional<int> executor = FreeExecutor(/*external=*/false);
+    if (!executor) return;
+    StartTrial(trial, *executor, nullptr);
+  }
+}
+
+// ---- asking the strategy
+// ---------------------------------------------------------------------------------------------------
+
+void Machine::AskStrategyIfNeeded() {
+  if (state_.live.ask_outstanding || state_.header().exhausted) return;
+  int local = 0;
+  int wanted = 0;
+  for (int i = 0; i < state_.executor_count(); ++i) {
+    if (!state_.external(i)) local += FreeSlotsOn(i);
+  }
+  absl::Duration deadline = absl::Milliseconds(200);
+  for (const Waiter& waiter : state_.live.waiters) {
+    wanted += std::max(0, waiter.ask.count - static_cast<int>(HeldBy(waiter.ask.worker_id).size()));
+    deadline = std::min(deadline, waiter.ask.deadline);
+  }
+  // Queued trials that wait for their retry take a slot later; the others were started before this is called.
+  const int count = std::min({local + wanted, FreeSlots(), StartableNew()});
+  if (count <= 0) return;
+  state_.live.ask_outstanding = true;
+  decision_.effects.push_back(AskStrategy{state_.header().next_ordinal, count, deadline});
+}
+
+void Machine::On(const Proposed& event) {
+  if (event.first_ordinal != state_.header().next_ordinal) return;  // an answer to an earlier state
+  state_.live.ask_outstanding = false;
+  if (!job_runs()) return;
+  if (!event.error.ok()) {
+    return BeginJobStop(JobStatus::kFailed, absl::StrCat("the strategy failed: ", event.error.message()));
+  }
+  int64_t ordinal = event.first_ordinal;
+  for (const Proposed::Proposal& proposal : event.proposals) {
+    if (StartableNew() == 0) break;
+    Trial trial;
+    trial.number = static_cast<int32_t>(state_.trials().size()) + 1;
+    trial.parameters = proposal.parameters;
+    trial.resource = proposal.resource;
+    trial.origin = TrialOrigin::kStrategy;
+    trial.state = TrialState::kQueued;
+    trial.reason = "waits for a slot";
+    trial.basis = event.basis;
+    trial.create_time = at_;
+    trial.ordinal = ordinal++;
+    Put(std::move(trial));
+  }
+  if (event.exhausted) {
+    JobHeader header = state_.header();
+    header.exhausted = true;
+    header.exhausted_reason = event.exhausted_reason;
+    PutJob(std::move(header));
+  }
+}
+
+// ---- workers that ask
+// ------------------------------------------------------------------------------------------------------
+
+std::vector<int32_t> Machine::HeldBy(const std::string& worker_id) const {
+  std::vector<int32_t> held;
+  for (int32_t number : state_.active()) {
+    const Trial& trial = *state_.FindTrial(number);
+    if (trial.attempts.back().worker_id == worker_id) held.push_back(number);
+  }
+  return held;
+}
+
+void Machine::On(const SuggestAsked& event) {
+  const bool external = std::any_of(state_.spec().trial.executors.begin(), state_.spec().trial.executors.end(),
+                                    [](const ExecutorChoice& choice) { return choice.lease.has_value(); });
+  if (!external) {
+    return ReplyError(
+        absl::FailedPreconditionError("none of the job's executors is external: the server runs its trials itself; "
+                                      "create the job with trial.external"));
+  }
+  if (!event.request_id.empty() && state_.FindRequest(AskRequestKey(event.request_id)) != nullptr) {
+    const Trial& first = *state_.FindTrial(state_.FindRequest(AskRequestKey(event.request_id))->front());
+    const bool same_worker = std::any_of(first.attempts.begin(), first.attempts.end(),
+                                         [&](const Attempt& a) { return a.worker_id == event.worker_id; });
+    if (!same_worker) {
+      return ReplyError(
+          absl::AlreadyExistsError("request_id was used by another worker: take a new one for each call"));
+    }
+    RememberedRequest(AskRequestKey(event.request_id), "leased");
+    return;
+  }
+  const absl::Duration wait = std::max(event.deadline, absl::Milliseconds(1));
+  for (int32_t number : HeldBy(event.worker_id)) {
+    const Trial& trial = *state_.FindTrial(number);
+    if (trial.state == TrialState::kStopping) continue;
+    state_.live.leases[number] = at_ + *state_.spec().trial.executors[trial.attempts.back().executor_index].lease;
+  }
+  state_.live.waiters.push_back(Waiter{call_, event, at_ + wait});
+}
+
+// Leases queued trials to a waiter; how many it still lacks.
+int Machine::ServeWaiter(const Waiter& waiter) {
+  int lacking = waiter.ask.count - static_cast<int>(HeldBy(waiter.ask.worker_id).size());
+  const std::vector<int32_t> queued(state_.queued().begin(), state_.queued().end());
+  for (int32_t number : queued) {
+    if (lacking <= 0) break;
+    const Trial& trial = *state_.FindTrial(number);
+    if ((trial.retry_time && *trial.retry_time > at_) || !MayStart(trial)) continue;
+    const std::optional<int> executor = FreeExecutor(/*external=*/true);
+    if (!executor) break;
+    StartTrial(trial, *executor, &waiter.ask);
+    --lacking;
+  }
+  return std::max(0, lacking);
+}
+
+std::string Machine::WhyNoTrial() const {
+  if (!job_runs()) return absl::StrCat("the job has ended or is stopping: ", state_.header().reason);
+  if (!state_.live.start_allowed || state_.live.preempted) return "this server starts no trials now; ask again later";
+  if (!FreeExecutor(/*external=*/true)) {
+    return absl::StrCat("limits.max_parallel_trials is ", limits().max_parallel_trials, " and ", state_.active().size(),
+                        " trials are held or running; ask again when one has ended");
+  }
+  if (StartableNew() == 0) {
+    return absl::StrCat("limits.max_trials is ", limits().max_trials.value_or(0), " and ", state_.own_trials(),
+                        " trials are taken; those that are not finished may come back");
+  }
+  if (state_.header().exhausted) return absl::StrCat("the strategy has no more: ", exhausted_reason());
+  return "the strategy did not answer within the deadline; ask again";
+}
+
+void Machine::AnswerWaiter(const Waiter& waiter, std::string reason, bool job_done) {
+  std::vector<int32_t> held = HeldBy(waiter.ask.worker_id);
+  if (static_cast<int>(held.size()) > waiter.ask.count) held.resize(waiter.ask.count);
+  if (static_cast<int>(held.size()) == waiter.ask.count) reason.clear();
+  if (waiter.call == 0) return;
+  decision_.effects.push_back(
+      Answer{.call = waiter.call, .trials = std::move(held), .reason = std::move(reason), .job_done = job_done});
+}
+
+void Machine::ServeWaiters() {
+  std::deque<Waiter>& waiters = state_.live.waiters;
+  for (auto it = waiters.begin(); it != waiters.end();) {
+    const bool may_start = job_runs() && state_.live.start_allowed && !state_.live.preempted;
+    const int lacking = may_start ? ServeWaiter(*it) : 1;
+    const bool more_may_come = may_start && StartableNew() > 0 && !state_.header().exhausted &&
+                               FreeExecutor(/*external=*/true).has_value() && it->until > at_;
+    if (lacking > 0 && more_may_come) {
+      ++it;
+      continue;
+    }
+    AnswerWaiter(*it, WhyNoTrial(), !job_runs());
+    it = waiters.erase(it);
+  }
+}
+
+// ---- the end of each step
+// --------------------------------------------------------------------------------------------------
+
+void Machine::SetTimer() {
+  absl::Time next = absl::InfiniteFuture();
+  if (job_runs()) {
+    if (limits().max_run_time) next = std::min(next, state_.header().create_time + *limits().max_run_time);
+    for (int32_t number : state_.queued()) {
+      if (const auto& time = state_.FindTrial(number)->retry_time; time && *time > at_) next = std::min(next, *time);
+    }
+  }
+  for (const auto& [number, end] : state_.live.leases) next = std::min(next, end);
+  for (const Waiter& waiter : state_.live.waiters) next = std::min(next, waiter.until);
+  if (next != absl::InfiniteFuture()) decision_.effects.push_back(WakeAt{next});
+}
+
+void Machine::Schedule() {
+  CheckCompletion();
+  if (job_runs() && state_.live.start_allowed && !state_.live.preempted) {
+    StartQueued();
+  }
+  ServeWaiters();
+  if (job_runs() && state_.live.start_allowed && !state_.live.preempted) AskStrategyIfNeeded();
+  SetTimer();
+}
+
+}  // namespace tuner::core

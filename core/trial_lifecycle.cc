@@ -1,0 +1,344 @@
+// How one trial runs, measures, ends, is tried again.
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "core/machine.h"
+
+namespace tuner::core {
+namespace {
+
+// One text for one completion, so that the same one told again is recognised.
+std::string CanonicalCompletion(const CompletionTold& event) {
+  return absl::StrCat("told:",
+                      absl::StrJoin(event.final_metrics, ",",
+                                    [](std::string* out, const auto& metric) {
+                                      absl::StrAppend(out, metric.first, "=", FormatValue(metric.second));
+                                    }),
+                      ";failed:", event.failure_reason, ";infeasible:", event.infeasible_reason);
+}
+
+int CountEndings(const Trial& trial, std::string_view completion) {
+  return static_cast<int>(std::count_if(trial.attempts.begin(), trial.attempts.end(),
+                                        [&](const Attempt& attempt) { return attempt.completion == completion; }));
+}
+
+}  // namespace
+
+const Trial* Machine::Current(RunRef run) const {
+  const Trial* trial = state_.FindTrial(run.trial);
+  if (trial == nullptr || !IsActive(trial->state) || trial->attempts.back().number != run.attempt) return nullptr;
+  return trial;
+}
+
+const Trial* Machine::CurrentForCaller(RunRef run, const std::string& worker_id) {
+  const Trial* trial = state_.FindTrial(run.trial);
+  if (trial == nullptr) {
+    ReplyError(absl::NotFoundError(absl::StrCat("there is no trial ", run.trial)));
+    return nullptr;
+  }
+  if (run.attempt < 1 || run.attempt > static_cast<int32_t>(trial->attempts.size())) {
+    ReplyError(absl::NotFoundError(absl::StrCat("trial ", run.trial, " has no attempt ", run.attempt)));
+    return nullptr;
+  }
+  if (run.attempt != trial->attempts.back().number) {
+    ReplyError(absl::FailedPreconditionError(absl::StrCat("attempt ", run.attempt, " was superseded by attempt ",
+                                                          trial->attempts.back().number, ": end this run")));
+    return nullptr;
+  }
+  if (!IsActive(trial->state)) {
+    ReplyError(absl::FailedPreconditionError(absl::StrCat("attempt ", run.attempt, " has ended: ", trial->reason)));
+    return nullptr;
+  }
+  if (!worker_id.empty() && trial->attempts.back().worker_id != worker_id) {
+    ReplyError(absl::FailedPreconditionError(absl::StrCat("attempt ", run.attempt, " is held by worker \"",
+                                                          trial->attempts.back().worker_id, "\", not by \"", worker_id,
+                                                          "\"")));
+    return nullptr;
+  }
+  return trial;
+}
+
+int Machine::AddMeasurements(Trial& trial, int32_t attempt, const std::vector<Measurement>& measurements,
+                             MeasurementSource source) {
+  int added = 0;
+  for (Measurement m : measurements) {
+    const TrialMetrics* known = state_.FindMetrics(trial.number);
+    if (m.step < 0) {
+      m.step = 1;
+      if (known != nullptr) {
+        auto last = known->last.find(m.metric);
+        if (last != known->last.end()) m.step = last->second.step + 1;
+      }
+    }
+    m.attempt = attempt;
+    m.source = source;
+    m.time = at_;
+    bool is_new = true;
+    if (known != nullptr) {
+      auto it = known->values.find(MeasurementKey{attempt, m.metric, m.step});
+      if (it != known->values.end()) {
+        is_new = false;
+        const bool upgrade = it->second.source == MeasurementSource::kScanned && source == MeasurementSource::kReported;
+        if (!upgrade) continue;
+      }
+    }
+    decision_.changes.push_back(MeasurementPut{trial.number, std::move(m)});
+    Apply(decision_.changes.back(), state_);
+    if (is_new) ++trial.measurement_count;
+    ++added;
+  }
+  if (const TrialMetrics* metrics = state_.FindMetrics(trial.number)) trial.best_objective = metrics->best_objective;
+  return added;
+}
+
+void Machine::FillFinalValues(Trial& trial) const {
+  if (const TrialMetrics* metrics = state_.FindMetrics(trial.number)) {
+    for (const auto& [name, last] : metrics->last) trial.final_metrics.try_emplace(name, last.value);
+    trial.best_objective = metrics->best_objective;
+  }
+  auto it = trial.final_metrics.find(state_.spec().objective.metric);
+  if (it == trial.final_metrics.end() || !std::isfinite(it->second)) return;
+  trial.objective = it->second;
+  if (!trial.best_objective || state_.spec().objective.Better(it->second, *trial.best_objective)) {
+    trial.best_objective = it->second;
+  }
+}
+
+void Machine::EndAttempt(Trial& trial, const std::string& completion, const std::string& reason) {
+  state_.live.leases.erase(trial.number);
+  if (trial.attempts.empty() || trial.attempts.back().end_time) return;
+  Attempt& attempt = trial.attempts.back();
+  attempt.end_time = at_;
+  attempt.reason = reason;
+  attempt.lease_expire_time.reset();
+  if (attempt.completion.empty()) attempt.completion = completion;
+}
+
+void Machine::EndTrial(Trial trial, TrialState state, std::string reason) {
+  EndAttempt(trial, std::string(kEnded), reason);
+  FillFinalValues(trial);
+  if (state == TrialState::kInfeasible) trial.objective.reset();
+  trial.state = state;
+  trial.reason = std::move(reason);
+  trial.end_time = at_;
+  trial.retry_time.reset();
+  trial.finish_seq = state_.header().finished + 1;
+  decision_.effects.push_back(TellStrategy{trial.number});
+  Put(std::move(trial));
+  FinishJobIfIdle();
+}
+
+void Machine::EndByValues(Trial trial, std::string reason) {
+  Trial probe = trial;
+  FillFinalValues(probe);
+  if (probe.objective) return EndTrial(std::move(trial), TrialState::kCompleted, std::move(reason));
+  const std::string& metric = state_.spec().objective.metric;
+  auto it = probe.final_metrics.find(metric);
+  EndTrial(std::move(trial), TrialState::kFailed,
+           it == probe.final_metrics.end()
+               ? absl::StrCat(reason, ", but never gave a value of the objective metric \"", metric,
+                              "\": print it so that a metric definition finds it, or report it")
+               : absl::StrCat(reason, ", but its last value of the objective metric \"", metric, "\" was ",
+                              FormatValue(it->second)));
+}
+
+void Machine::Requeue(Trial trial, std::string reason, std::optional<absl::Time> not_before) {
+  trial.state = TrialState::kQueued;
+  trial.stop_as = TrialState::kStopped;
+  trial.reason = std::move(reason);
+  trial.retry_time = not_before;
+  trial.final_metrics.clear();
+  Put(std::move(trial));
+}
+
+void Machine::FailAttempt(Trial trial, std::string reason) {
+  EndAttempt(trial, "failed", reason);
+  const RetryPolicy& retries = state_.spec().trial.retries;
+  ++trial.failures;
+  if (trial.failures > retries.max_retries || !job_runs()) {
+    if (retries.max_retries > 0) reason = absl::StrCat(reason, " (attempt ", trial.attempts.size(), ")");
+    return EndTrial(std::move(trial), TrialState::kFailed, std::move(reason));
+  }
+  const absl::Duration wait = retries.backoff * (int64_t{1} << std::min(trial.failures - 1, 20));
+  reason = absl::StrCat("retry ", trial.failures, " of ", retries.max_retries, " in ", absl::FormatDuration(wait), ": ",
+                        reason);
+  Requeue(std::move(trial), std::move(reason), at_ + wait);
+}
+
+void Machine::StopTrial(const Trial& current, TrialState as, const std::string& reason) {
+  Trial trial = current;
+  const Attempt& attempt = trial.attempts.back();
+  if (trial.state == TrialState::kStopping && trial.stop_as != TrialState::kQueued) return;  // the first reason stands
+  const absl::Duration grace = state_.spec().trial.grace_period;
+  trial.state = TrialState::kStopping;
+  trial.stop_as = as;
+  trial.reason = reason;
+  if (state_.external(attempt.executor_index)) {
+    state_.live.leases[trial.number] = at_ + grace;
+  } else {
+    decision_.effects.push_back(StopRun{{trial.number, attempt.number}, grace});
+  }
+  Put(std::move(trial));
+}
+
+void Machine::ExpireLease(const Trial& current) {
+  Trial trial = current;
+  if (trial.state == TrialState::kStopping) {
+    const TrialState as = trial.stop_as;
+    std::string reason = trial.reason;
+    return EndTrial(std::move(trial), as, std::move(reason));
+  }
+  std::string reason = absl::StrCat("worker \"", trial.attempts.back().worker_id, "\" let its lease expire");
+  EndAttempt(trial, std::string(kExpired), reason);
+  if (!job_runs()) return EndTrial(std::move(trial), TrialState::kStopped, std::move(reason));
+  const int expired = CountEndings(trial, kExpired);
+  if (expired >= kMaxLostAttempts) {
+    return EndTrial(std::move(trial), TrialState::kFailed,
+                    absl::StrCat(reason, ", as ", expired, " workers did in all"));
+  }
+  Requeue(std::move(trial), std::move(reason), std::nullopt);
+}
+
+void Machine::On(const LaunchRefused& event) {
+  const Trial* current = Current(event.run);
+  if (current == nullptr) return;
+  Trial trial = *current;
+  if (trial.state == TrialState::kStopping) {
+    const TrialState as = trial.stop_as == TrialState::kQueued ? TrialState::kStopped : trial.stop_as;
+    return EndTrial(std::move(trial), as, event.reason);
+  }
+  EndTrial(std::move(trial), TrialState::kFailed, absl::StrCat("could not be started: ", event.reason));
+}
+
+void Machine::On(const RunBegan& event) {
+  const Trial* current = Current(event.run);
+  if (current == nullptr || current->attempts.back().start_time) return;
+  Trial trial = *current;
+  Attempt& attempt = trial.attempts.back();
+  attempt.location = event.location;
+  attempt.artifact_path = event.artifact_path;
+  attempt.start_time = at_;
+  if (!trial.start_time) trial.start_time = at_;
+  if (trial.state == TrialState::kPending) {
+    trial.state = TrialState::kRunning;
+    trial.reason = "runs";
+  }
+  Put(std::move(trial));
+}
+
+void Machine::On(const MetricsSeen& event) {
+  const Trial* current = Current(event.run);
+  if (current == nullptr) return;
+  Trial trial = *current;
+  AddMeasurements(trial, event.run.attempt, event.measurements, MeasurementSource::kScanned);
+  trial.attempts.back().cursor = event.cursor;
+  Put(std::move(trial));
+}
+
+void Machine::On(const RunFinished& event) {
+  const Trial* current = Current(event.run);
+  if (current == nullptr) return;
+  Trial trial = *current;
+  Attempt& attempt = trial.attempts.back();
+  attempt.exit_code = event.exit_code;
+  attempt.signal = event.signal;
+  attempt.use = event.use;
+  const bool stopping = trial.state == TrialState::kStopping;
+  using Outcome = RunFinished::Outcome;
+  if (event.outcome == Outcome::kSucceeded && !(stopping && trial.stop_as != TrialState::kQueued)) {
+    return EndByValues(std::move(trial), event.reason.empty() ? "ended by itself" : event.reason);
+  }
+  if (stopping && trial.stop_as == TrialState::kQueued && event.outcome != Outcome::kTimedOut) {
+    std::string reason = trial.reason;
+    EndAttempt(trial, std::string(kPreempted), reason);
+    return Requeue(std::move(trial), std::move(reason), std::nullopt);
+  }
+  if (stopping) {
+    std::string reason = trial.reason;
+    attempt.reason = event.reason;
+    if (trial.stop_as == TrialState::kFailed) return FailAttempt(std::move(trial), std::move(reason));
+    const TrialState as = trial.stop_as == TrialState::kQueued ? TrialState::kFailed : trial.stop_as;
+    return EndTrial(std::move(trial), as, std::move(reason));
+  }
+  switch (event.outcome) {
+    case Outcome::kFailed:
+      return FailAttempt(std::move(trial), event.reason);
+    case Outcome::kTimedOut:
+      return EndTrial(std::move(trial), TrialState::kFailed, event.reason);
+    default:
+      break;
+  }
+  std::string reason = absl::StrCat("lost: ", event.reason);  // ended from outside of the service
+  EndAttempt(trial, std::string(kLost), reason);
+  if (CountEndings(trial, kLost) >= kMaxLostAttempts) {
+    return EndTrial(std::move(trial), TrialState::kFailed,
+                    absl::StrCat(reason, "; given up after ", kMaxLostAttempts, " times"));
+  }
+  Requeue(std::move(trial), std::move(reason), std::nullopt);
+}
+
+void Machine::On(const Reported& event) {
+  const Trial* current = CurrentForCaller(event.run, event.worker_id);
+  if (current == nullptr) return;
+  Trial trial = *current;
+  const bool stopping = trial.state == TrialState::kStopping;
+  Answer answer{.trials = {trial.number}, .should_stop = stopping};
+  if (stopping) answer.reason = trial.reason;
+  const Attempt& attempt = trial.attempts.back();
+  if (state_.external(attempt.executor_index)) {
+    absl::Time& lease = state_.live.leases[trial.number];
+    if (!stopping) lease = at_ + *state_.spec().trial.executors[attempt.executor_index].lease;
+    answer.lease_expire_time = lease;
+  }
+  const int added = AddMeasurements(trial, event.run.attempt, event.measurements, MeasurementSource::kReported);
+  if (trial.state == TrialState::kPending) {
+    trial.state = TrialState::kRunning;
+    trial.reason = "runs";
+    if (!trial.attempts.back().start_time) trial.attempts.back().start_time = at_;
+    if (!trial.start_time) trial.start_time = at_;
+    Put(std::move(trial));
+  } else if (added > 0) {
+    Put(std::move(trial));
+  }
+  Reply(std::move(answer));
+}
+
+void Machine::On(const CompletionTold& event) {
+  const std::string completion = CanonicalCompletion(event);
+  const Trial* told = state_.FindTrial(event.run.trial);
+  if (told != nullptr && event.run.attempt >= 1 && event.run.attempt <= static_cast<int32_t>(told->attempts.size()) &&
+      told->attempts[event.run.attempt - 1].completion == completion) {
+    return Reply(Answer{.trials = {event.run.trial}});
+  }
+  const Trial* current = CurrentForCaller(event.run, event.worker_id);
+  if (current == nullptr) return;
+  if (!current->attempts.back().completion.empty()) {
+    return ReplyError(absl::FailedPreconditionError("the attempt was completed with other values before"));
+  }
+  Trial trial = *current;
+  trial.attempts.back().completion = completion;
+  for (const auto& [metric, value] : event.final_metrics) trial.final_metrics[metric] = value;
+  Reply(Answer{.trials = {trial.number}});
+  if (!state_.external(trial.attempts.back().executor_index)) {
+    // From within a running trial: values wait for its exit, a failure ends it.
+    if (!event.infeasible_reason.empty()) return StopTrial(trial, TrialState::kInfeasible, event.infeasible_reason);
+    if (!event.failure_reason.empty()) return StopTrial(trial, TrialState::kFailed, event.failure_reason);
+    return Put(std::move(trial));
+  }
+  if (trial.state == TrialState::kStopping) {
+    const TrialState as = trial.stop_as == TrialState::kQueued ? TrialState::kStopped : trial.stop_as;
+    std::string reason = trial.reason;
+    return EndTrial(std::move(trial), as, std::move(reason));
+  }
+  if (!event.infeasible_reason.empty()) {
+    return EndTrial(std::move(trial), TrialState::kInfeasible, event.infeasible_reason);
+  }
+  if (!event.failure_reason.empty()) return FailAttempt(std::move(trial), event.failure_reason);
+  EndByValues(std::move(trial), "completed by its worker");
+}
+
+}  // namespace tuner::core

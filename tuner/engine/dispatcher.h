@@ -1,0 +1,48 @@
+// Carries launches, stops and adoptions to one executor, in order, on a thread of its own: a slow engine delays nobody
+// else. What cannot start yet (no free slot, engine down) waits here and is tried again.
+//
+// Threads: every method from any thread; callbacks run on the dispatcher's thread (inline without own thread).
+// Ownership: borrows executor and clock.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "core/clock.h"
+#include "executors/executor.h"
+
+namespace tuner::engine {
+
+class Dispatcher {
+ public:
+  struct Callbacks {
+    // The run cannot be started with this specification.
+    std::function<void(const executors::RunId&, const absl::Status&)> refused;
+    // The run was stopped before it was started.
+    std::function<void(const executors::RunId&)> never_started;
+  };
+  using AdoptCallback = std::function<void(absl::StatusOr<std::vector<bool>>)>;
+
+  virtual ~Dispatcher() = default;  // Shutdown()
+
+  virtual void Launch(executors::RunSpec spec) = 0;
+  virtual void Stop(executors::RunId id, absl::Duration grace) = 0;
+  virtual void Adopt(std::vector<executors::RunCursor> runs, AdoptCallback done) = 0;
+  virtual void Remove(std::string job_id, std::string job_uid) = 0;
+  // A run of this executor has ended: those that wait for a slot are tried again.
+  virtual void SlotFreed() = 0;
+  // Does what is at hand, drops what waits, and joins.
+  virtual void Shutdown() = 0;
+
+  // Only without own thread: tries again what is due; and when that is.
+  virtual void RunDue() = 0;
+  virtual absl::Time NextDue() const = 0;
+};
+
+std::unique_ptr<Dispatcher> MakeDispatcher(executors::Executor* executor, core::Clock* clock,
+                                           Dispatcher::Callbacks callbacks, bool own_thread);
+
+}  // namespace tuner::engine

@@ -1,0 +1,741 @@
+#include "tuner/engine/engine.h"
+
+#include <algorithm>
+#include <deque>
+#include <list>
+#include <map>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "core/job_machine.h"
+#include "tuner/engine/dispatcher.h"
+#include "tuner/engine/job_runner.h"
+#include "tuner/engine/strategy_host.h"
+
+namespace tuner::engine {
+namespace {
+
+// How long a job waits before it is loaded again after its storage or executor failed.
+constexpr absl::Duration kSuspended = absl::Seconds(1);
+
+absl::Status StoppingError() {
+  return absl::UnavailableError("the server is shutting down: try again when it is back");
+}
+
+// ---- what comes into the loop
+// ------------------------------------------------------------------------------------------------
+
+struct CreateRequest {
+  core::JobHeader header;
+  ReplyCallback done;
+};
+struct PostRequest {
+  std::string job_id;
+  core::EventKind event;
+  ReplyCallback done;  // null: nobody waits
+};
+struct DeleteRequest {
+  std::string job_id;
+  std::function<void(absl::Status)> done;
+};
+struct AdoptedRuns {
+  std::string job_id;
+  std::vector<executors::RunId> runs;
+  absl::StatusOr<std::vector<bool>> known;
+};
+struct StrategyAnswer {
+  std::string job_uid;
+  core::Proposed proposed;
+};
+struct NeverStarted {
+  executors::RunId id;
+};
+struct PreemptRequest {
+  std::string reason;
+};
+struct KillRequest {};
+using Incoming = std::variant<CreateRequest, PostRequest, DeleteRequest, AdoptedRuns, StrategyAnswer, NeverStarted,
+                              executors::RunEvent, PreemptRequest, KillRequest>;
+
+core::EventKind ToEvent(executors::RunEvent event) {
+  const core::RunRef run{event.id.trial, event.id.attempt};
+  if (auto* started = std::get_if<executors::RunStarted>(&event.what)) {
+    return core::RunBegan{run, std::move(started->location), std::move(started->artifact_path)};
+  }
+  if (auto* metrics = std::get_if<executors::RunMetrics>(&event.what)) {
+    return core::MetricsSeen{run, std::move(metrics->measurements), std::move(metrics->cursor)};
+  }
+  auto& ended = std::get<executors::RunEnded>(event.what);
+  using From = executors::RunEnded::Outcome;
+  using To = core::RunFinished::Outcome;
+  const To outcome = ended.outcome == From::kSucceeded  ? To::kSucceeded
+                     : ended.outcome == From::kFailed   ? To::kFailed
+                     : ended.outcome == From::kStopped  ? To::kStopped
+                     : ended.outcome == From::kTimedOut ? To::kTimedOut
+                                                        : To::kLost;
+  return core::RunFinished{run, outcome, std::move(ended.reason), ended.exit_code, ended.signal, ended.use};
+}
+
+// ---- watchers
+// ----------------------------------------------------------------------------------------------------------------
+
+class Watchers {
+ public:
+  struct Watcher {
+    explicit Watcher(std::function<void(storage::Revision)> f) : changed(std::move(f)) {}
+    absl::Mutex mutex;
+    std::function<void(storage::Revision)> changed ABSL_GUARDED_BY(mutex);  // null once the subscription is gone
+  };
+
+  std::shared_ptr<Watcher> Add(const std::string& job_id, std::function<void(storage::Revision)> changed) {
+    auto watcher = std::make_shared<Watcher>(std::move(changed));
+    absl::MutexLock lock(&mutex_);
+    watchers_.emplace(job_id, watcher);
+    return watcher;
+  }
+
+  void Remove(const std::string& job_id, const std::shared_ptr<Watcher>& watcher) {
+    {
+      absl::MutexLock lock(&watcher->mutex);
+      watcher->changed = nullptr;
+    }
+    absl::MutexLock lock(&mutex_);
+    auto [begin, end] = watchers_.equal_range(job_id);
+    for (auto it = begin; it != end; ++it) {
+      if (it->second == watcher) {
+        watchers_.erase(it);
+        return;
+      }
+    }
+  }
+
+  void Notify(const std::string& job_id, storage::Revision revision) {
+    std::vector<std::shared_ptr<Watcher>> told;
+    {
+      absl::MutexLock lock(&mutex_);
+      auto [begin, end] = watchers_.equal_range(job_id);
+      for (auto it = begin; it != end; ++it) told.push_back(it->second);
+    }
+    for (const auto& watcher : told) {
+      absl::MutexLock lock(&watcher->mutex);
+      if (watcher->changed) watcher->changed(revision);
+    }
+  }
+
+ private:
+  absl::Mutex mutex_;
+  std::multimap<std::string, std::shared_ptr<Watcher>> watchers_ ABSL_GUARDED_BY(mutex_);
+};
+
+// ---- the engine
+// --------------------------------------------------------------------------------------------------------------
+
+class EngineImpl : public Engine, public executors::RunListener {
+ public:
+  EngineImpl(EngineOptions options, EngineEnvironment environment)
+      : options_(std::move(options)), env_(std::move(environment)) {
+    strategies_ = MakeStrategyHost(options_.own_threads ? options_.strategy_threads : 0,
+                                   [this](const std::string& uid, core::Proposed proposed) {
+                                     Enqueue(StrategyAnswer{uid, std::move(proposed)});
+                                   });
+  }
+  ~EngineImpl() override { Shutdown(); }
+
+  executors::RunListener* listener() override { return this; }
+  absl::Status Start(absl::flat_hash_map<std::string, executors::Executor*> executors) override;
+  void CreateJob(core::JobHeader header, ReplyCallback done) override {
+    if (!Enqueue(CreateRequest{std::move(header), done})) done(StoppingError());
+  }
+  void Post(const std::string& job_id, core::EventKind event, ReplyCallback done) override {
+    if (!Enqueue(PostRequest{job_id, std::move(event), done}) && done) done(StoppingError());
+  }
+  void DeleteJob(const std::string& job_id, std::function<void(absl::Status)> done) override {
+    if (!Enqueue(DeleteRequest{job_id, done})) done(StoppingError());
+  }
+  std::string PausedReason(const std::string& job_id) const override {
+    absl::MutexLock lock(&mutex_);
+    auto it = paused_.find(job_id);
+    return it == paused_.end() ? "" : it->second;
+  }
+  std::unique_ptr<Subscription> Subscribe(const std::string& job_id,
+                                          std::function<void(storage::Revision)> changed) override;
+  void PreemptAll(const std::string& reason) override { Enqueue(PreemptRequest{reason}); }
+  void KillAll() override { Enqueue(KillRequest{}); }
+  void Shutdown() override;
+  bool RunRound() override;
+  absl::Time NextWake() const override;
+
+  void OnRunEvent(executors::RunEvent event) override { Enqueue(std::move(event)); }
+
+ private:
+  // False: shutting down.
+  bool Enqueue(Incoming incoming);
+  void Loop();
+  absl::Time NextDeadline() const;
+
+  // The steps of a round.
+  void Take(Incoming incoming);
+  void TakeCreate(CreateRequest request);
+  void TakeDelete(DeleteRequest request);
+  void TakeAdopted(AdoptedRuns adopted);
+  void Deliver(const std::string& job_id, core::EventKind event, ReplyCallback done);
+  void FireTimers(absl::Time now);
+  void DrainMailbox(JobRunner& job);
+  void CommitRound();
+  void ActOn(JobRunner& job);
+  void GiveAnswer(JobRunner& job, core::Answer& answer);
+
+  JobRunner& Runner(const std::string& job_id);
+  absl::Status Load(JobRunner& job);
+  void Install(JobRunner& job, core::JobSpec spec, storage::LoadedJob loaded);
+  void FailCalls(JobRunner& job, const absl::Status& status);
+  void Suspend(JobRunner& job, const absl::Status& why);
+  void UnloadIfDone(const std::string& job_id);
+  void RenewOwnership(absl::Time now);
+  Dispatcher* DispatcherOf(const std::string& executor) const;
+
+  const EngineOptions options_;
+  const EngineEnvironment env_;
+  Watchers watchers_;
+
+  // Of the loop.
+  absl::flat_hash_map<std::string, std::unique_ptr<JobRunner>> jobs_;
+  absl::flat_hash_map<std::string, std::string> job_of_uid_;
+  absl::flat_hash_set<std::string> touched_;
+  core::CallId next_call_ = 1;
+  absl::Time renew_at_ = absl::InfiniteFuture();
+  bool preempted_ = false;
+
+  mutable absl::Mutex mutex_;
+  std::deque<Incoming> inbox_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool shut_down_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::flat_hash_map<std::string, std::string> paused_ ABSL_GUARDED_BY(mutex_);
+
+  absl::flat_hash_map<std::string, std::unique_ptr<Dispatcher>> dispatchers_;  // constant after Start
+  std::unique_ptr<StrategyHost> strategies_;
+  std::thread loop_;
+};
+
+bool EngineImpl::Enqueue(Incoming incoming) {
+  absl::MutexLock lock(&mutex_);
+  if (stopping_) return false;
+  inbox_.push_back(std::move(incoming));
+  return true;
+}
+
+absl::Status EngineImpl::Start(absl::flat_hash_map<std::string, executors::Executor*> executors) {
+  for (auto& [name, executor] : executors) {
+    Dispatcher::Callbacks callbacks;
+    callbacks.refused = [this](const executors::RunId& id, const absl::Status& status) {
+      Enqueue(
+          PostRequest{id.job_id, core::LaunchRefused{{id.trial, id.attempt}, std::string(status.message())}, nullptr});
+    };
+    callbacks.never_started = [this](const executors::RunId& id) { Enqueue(NeverStarted{id}); };
+    dispatchers_[name] = MakeDispatcher(executor, env_.clock, std::move(callbacks), options_.own_threads);
+  }
+  renew_at_ = env_.clock->Now() + options_.ownership_lease / 2;
+  if (options_.load_running_jobs) {
+    storage::JobQuery query;
+    query.statuses = {core::JobStatus::kRunning, core::JobStatus::kStopping};
+    do {
+      absl::StatusOr<storage::JobPage> page = env_.storage->ListJobs(query);
+      if (!page.ok()) return page.status();
+      for (const storage::JobRecord& record : page->jobs) {
+        JobRunner& job = Runner(record.header.job_id);
+        if (absl::Status status = Load(job); !status.ok()) Suspend(job, status);
+      }
+      query.after = page->next;
+    } while (!query.after.empty());
+  }
+  if (options_.own_threads) loop_ = std::thread([this] { Loop(); });
+  return absl::OkStatus();
+}
+
+void EngineImpl::Loop() {
+  while (true) {
+    {
+      absl::MutexLock lock(&mutex_);
+      const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !inbox_.empty(); };
+      env_.clock->AwaitUntil(mutex_, absl::Condition(&ready), touched_.empty() ? NextDeadline() : absl::InfinitePast());
+      if (stopping_ && inbox_.empty()) return;
+    }
+    RunRound();
+  }
+}
+
+absl::Time EngineImpl::NextDeadline() const {
+  absl::Time next = renew_at_;
+  for (const auto& [id, job] : jobs_) next = std::min({next, job->wake, job->retry_time});
+  return next;
+}
+
+absl::Time EngineImpl::NextWake() const {
+  absl::Time next = NextDeadline();
+  for (const auto& [name, dispatcher] : dispatchers_) next = std::min(next, dispatcher->NextDue());
+  return next;
+}
+
+bool EngineImpl::RunRound() {
+  std::deque<Incoming> inbox;
+  {
+    absl::MutexLock lock(&mutex_);
+    inbox.swap(inbox_);
+  }
+  const absl::Time now = env_.clock->Now();
+  if (!options_.own_threads) {
+    for (auto& [name, dispatcher] : dispatchers_) dispatcher->RunDue();
+  }
+  bool worked = !inbox.empty() || !touched_.empty() || NextDeadline() <= now;
+  for (Incoming& incoming : inbox) Take(std::move(incoming));
+  FireTimers(now);
+  CommitRound();
+  RenewOwnership(now);
+  return worked;
+}
+
+// ---- taking in
+// ---------------------------------------------------------------------------------------------------------------
+
+void EngineImpl::Take(Incoming incoming) {
+  if (auto* post = std::get_if<PostRequest>(&incoming)) {
+    Deliver(post->job_id, std::move(post->event), std::move(post->done));
+  } else if (auto* run = std::get_if<executors::RunEvent>(&incoming)) {
+    const bool ended = std::holds_alternative<executors::RunEnded>(run->what);
+    const std::string job_id = run->id.job_id;
+    auto known = job_of_uid_.find(run->id.job_uid);
+    if (known == job_of_uid_.end()) return;  // of a job that was deleted
+    Deliver(job_id, ToEvent(std::move(*run)), nullptr);
+    if (ended) {
+      for (auto& [name, dispatcher] : dispatchers_) dispatcher->SlotFreed();
+    }
+  } else if (auto* answer = std::get_if<StrategyAnswer>(&incoming)) {
+    auto job_id = job_of_uid_.find(answer->job_uid);
+    if (job_id != job_of_uid_.end()) Deliver(job_id->second, std::move(answer->proposed), nullptr);
+  } else if (auto* create = std::get_if<CreateRequest>(&incoming)) {
+    TakeCreate(std::move(*create));
+  } else if (auto* remove = std::get_if<DeleteRequest>(&incoming)) {
+    TakeDelete(std::move(*remove));
+  } else if (auto* adopted = std::get_if<AdoptedRuns>(&incoming)) {
+    TakeAdopted(std::move(*adopted));
+  } else if (auto* never = std::get_if<NeverStarted>(&incoming)) {
+    core::RunFinished finished;
+    finished.run = {never->id.trial, never->id.attempt};
+    finished.outcome = core::RunFinished::Outcome::kStopped;
+    finished.reason = "stopped before it was started";
+    Deliver(never->id.job_id, std::move(finished), nullptr);
+  } else if (auto* preempt = std::get_if<PreemptRequest>(&incoming)) {
+    preempted_ = true;
+    std::vector<std::string> ids;
+    for (const auto& [id, job] : jobs_) ids.push_back(id);
+    for (const std::string& id : ids) Deliver(id, core::Preempted{preempt->reason}, nullptr);
+  } else {
+    for (auto& [id, job] : jobs_) {
+      if (job->phase != JobRunner::Phase::kReady) continue;
+      for (int32_t number : job->state->active()) {
+        const core::Attempt& attempt = job->state->FindTrial(number)->attempts.back();
+        if (Dispatcher* dispatcher = DispatcherOf(attempt.executor)) {
+          dispatcher->Stop(MakeRunId(*job->state, {number, attempt.number}), absl::ZeroDuration());
+        }
+      }
+    }
+  }
+}
+
+void EngineImpl::TakeCreate(CreateRequest request) {
+  core::JobHeader header = std::move(request.header);
+  header = std::get<core::JobPut>(core::FirstChanges(std::move(header), env_.clock->Now())[0]).header;
+  absl::StatusOr<core::JobSpec> spec = env_.parse_spec(header);
+  if (!spec.ok()) return request.done(spec.status());
+  if (absl::Status status = env_.storage->CreateJob(header); !status.ok()) return request.done(status);
+  JobRunner& job = Runner(header.job_id);
+  absl::Status status = Load(job);
+  if (!status.ok()) Suspend(job, status);  // it is stored, and goes on when storage does
+  Reply reply;
+  reply.header = std::move(header);
+  reply.revision = 1;
+  request.done(std::move(reply));
+}
+
+void EngineImpl::TakeDelete(DeleteRequest request) {
+  absl::StatusOr<storage::JobRecord> record = env_.storage->ReadJob(request.job_id);
+  if (!record.ok()) return request.done(record.status());
+  if (!core::IsTerminal(record->header.status)) {
+    return request.done(
+        absl::FailedPreconditionError("the job still runs: stop it first, and wait until it has ended"));
+  }
+  const absl::Status status = env_.storage->DeleteJob(request.job_id);
+  if (status.ok()) {
+    for (auto& [name, dispatcher] : dispatchers_) dispatcher->Remove(request.job_id, record->header.uid);
+    strategies_->Drop(record->header.uid);
+    job_of_uid_.erase(record->header.uid);
+    if (auto it = jobs_.find(request.job_id); it != jobs_.end()) {
+      FailCalls(*it->second, absl::NotFoundError("the job was deleted"));
+      jobs_.erase(it);
+    }
+    touched_.erase(request.job_id);
+    watchers_.Notify(request.job_id, record->revision + 1);
+  }
+  request.done(status);
+}
+
+void EngineImpl::Deliver(const std::string& job_id, core::EventKind kind, ReplyCallback done) {
+  JobRunner& job = Runner(job_id);
+  if (job.phase == JobRunner::Phase::kUnloaded) {
+    if (absl::Status status = Load(job); !status.ok()) {
+      if (done) done(status);
+      jobs_.erase(job_id);
+      return;
+    }
+  }
+  if (job.phase == JobRunner::Phase::kSuspended && done) {
+    return done(absl::UnavailableError(PausedReason(job_id)));
+  }
+  core::Event event{env_.clock->Now(), std::move(kind), 0};
+  if (done) {
+    event.call = next_call_++;
+    job.calls[event.call] = std::move(done);
+  }
+  job.mailbox.push_back(std::move(event));
+  touched_.insert(job_id);
+}
+
+void EngineImpl::FireTimers(absl::Time now) {
+  for (auto& [id, job] : jobs_) {
+    if (job->phase == JobRunner::Phase::kSuspended && job->retry_time <= now) {
+      job->retry_time = absl::InfiniteFuture();
+      if (absl::Status status = Load(*job); !status.ok()) Suspend(*job, status);
+    }
+    if (job->phase == JobRunner::Phase::kReady && job->wake <= now) {
+      job->wake = absl::InfiniteFuture();
+      job->mailbox.push_back(core::Event{now, core::TimerFired{}, 0});
+      touched_.insert(id);
+    }
+  }
+}
+
+// ---- loading
+// -----------------------------------------------------------------------------------------------------------------
+
+JobRunner& EngineImpl::Runner(const std::string& job_id) {
+  std::unique_ptr<JobRunner>& job = jobs_[job_id];
+  if (job == nullptr) {
+    job = std::make_unique<JobRunner>();
+    job->job_id = job_id;
+  }
+  return *job;
+}
+
+Dispatcher* EngineImpl::DispatcherOf(const std::string& executor) const {
+  auto it = dispatchers_.find(executor);
+  return it == dispatchers_.end() ? nullptr : it->second.get();
+}
+
+absl::Status EngineImpl::Load(JobRunner& job) {
+  absl::StatusOr<storage::Epoch> epoch =
+      env_.storage->AcquireJob(job.job_id, options_.server_id, env_.clock->Now(), options_.ownership_lease);
+  if (!epoch.ok()) return epoch.status();
+  absl::StatusOr<storage::LoadedJob> loaded = env_.storage->LoadJob(job.job_id);
+  if (!loaded.ok()) return loaded.status();
+  absl::StatusOr<core::JobSpec> spec = env_.parse_spec(loaded->record.header);
+  if (!spec.ok()) {
+    return absl::DataLossError(absl::StrCat("the stored specification cannot be read: ", spec.status().message()));
+  }
+  job.epoch = *epoch;
+  Install(job, *std::move(spec), *std::move(loaded));
+  return absl::OkStatus();
+}
+
+void EngineImpl::Install(JobRunner& job, core::JobSpec spec, storage::LoadedJob loaded) {
+  {
+    absl::MutexLock lock(&mutex_);
+    paused_.erase(job.job_id);
+  }
+  job.revision = loaded.record.revision;
+  job.state = std::make_unique<core::JobState>(std::move(spec));
+  core::JobState& state = *job.state;
+  Apply(core::JobPut{std::move(loaded.record.header)}, state);
+  std::vector<core::Trial> finished;
+  for (core::Trial& trial : loaded.trials) {
+    if (trial.finish_seq > 0) finished.push_back(trial);
+    Apply(core::TrialPut{std::move(trial)}, state);
+  }
+  for (core::MeasurementPut& put : loaded.measurements) Apply(std::move(put), state);
+  state.live.start_allowed = options_.start_trials;
+  state.live.preempted = preempted_;
+  job_of_uid_[state.header().uid] = job.job_id;
+
+  if (!core::IsTerminal(state.header().status)) {
+    std::sort(finished.begin(), finished.end(),
+              [](const core::Trial& a, const core::Trial& b) { return a.finish_seq < b.finish_seq; });
+    strategies_->Build(state.header().uid, state.spec(), std::move(finished));
+  }
+
+  job.phase = JobRunner::Phase::kAdopting;
+  job.adopted.clear();
+  job.adoptions_left = 0;
+  absl::flat_hash_map<std::string, std::vector<executors::RunCursor>> by_executor;
+  for (int32_t number : state.active()) {
+    const core::Trial& trial = *state.FindTrial(number);
+    const core::Attempt& attempt = trial.attempts.back();
+    if (state.external(attempt.executor_index)) continue;
+    const executors::RunId id = MakeRunId(state, {number, attempt.number});
+    if (job.attached.contains(id)) {
+      job.adopted.push_back({number, attempt.number});
+      continue;
+    }
+    by_executor[attempt.executor].push_back(
+        {MakeRunSpec(state, trial, env_.service_environment), attempt.start_time.has_value()});
+  }
+  touched_.insert(job.job_id);
+  job.adoptions_left = static_cast<int>(by_executor.size());
+  if (by_executor.empty()) return TakeAdopted({job.job_id, {}, std::vector<bool>{}});
+  for (auto& [name, runs] : by_executor) {
+    std::vector<executors::RunId> ids;
+    for (const executors::RunCursor& run : runs) ids.push_back(run.spec.id);
+    Dispatcher* dispatcher = DispatcherOf(name);
+    if (dispatcher == nullptr) {
+      Enqueue(AdoptedRuns{job.job_id, std::move(ids), absl::UnimplementedError("no such executor")});
+      continue;
+    }
+    dispatcher->Adopt(std::move(runs), [this, job_id = job.job_id, ids](absl::StatusOr<std::vector<bool>> known) {
+      Enqueue(AdoptedRuns{job_id, ids, std::move(known)});
+    });
+  }
+}
+
+void EngineImpl::TakeAdopted(AdoptedRuns adopted) {
+  auto it = jobs_.find(adopted.job_id);
+  if (it == jobs_.end() || it->second->phase != JobRunner::Phase::kAdopting) return;
+  JobRunner& job = *it->second;
+  if (!adopted.known.ok()) return Suspend(job, adopted.known.status());
+  for (size_t i = 0; i < adopted.runs.size(); ++i) {
+    if (!(*adopted.known)[i]) continue;
+    job.attached.insert(adopted.runs[i]);
+    job.adopted.push_back({adopted.runs[i].trial, adopted.runs[i].attempt});
+  }
+  if (!adopted.runs.empty() && --job.adoptions_left > 0) return;
+  job.phase = JobRunner::Phase::kReady;
+  job.mailbox.push_front(core::Event{env_.clock->Now(), core::Resumed{std::move(job.adopted)}, 0});
+  touched_.insert(job.job_id);
+}
+
+// ---- deciding and committing
+// -------------------------------------------------------------------------------------------------
+
+void EngineImpl::DrainMailbox(JobRunner& job) {
+  while (!job.mailbox.empty()) {
+    core::Event event = std::move(job.mailbox.front());
+    job.mailbox.pop_front();
+    core::Decision decision = core::Step(*job.state, event);
+    job.changes.insert(job.changes.end(), std::make_move_iterator(decision.changes.begin()),
+                       std::make_move_iterator(decision.changes.end()));
+    job.effects.insert(job.effects.end(), std::make_move_iterator(decision.effects.begin()),
+                       std::make_move_iterator(decision.effects.end()));
+    const bool asked_by_caller = event.call != 0;
+    if (!asked_by_caller && !std::holds_alternative<core::Resumed>(event.what)) {
+      job.done_events.push_back(std::move(event));
+    }
+  }
+}
+
+void EngineImpl::CommitRound() {
+  std::vector<JobRunner*> committing;
+  std::vector<storage::JobCommit> commits;
+  std::vector<std::string> acting;
+  const absl::flat_hash_set<std::string> touched = std::exchange(touched_, {});
+  for (const std::string& job_id : touched) {
+    auto it = jobs_.find(job_id);
+    if (it == jobs_.end() || it->second->phase != JobRunner::Phase::kReady) continue;
+    JobRunner& job = *it->second;
+    DrainMailbox(job);
+    if (job.changes.empty()) {
+      acting.push_back(job_id);
+      continue;
+    }
+    commits.push_back({job_id, job.revision, job.epoch, Coalesce(std::move(job.changes))});
+    job.changes.clear();
+    committing.push_back(&job);
+  }
+  if (!commits.empty()) {
+    const std::vector<absl::Status> statuses = env_.storage->Commit(commits);
+    for (size_t i = 0; i < committing.size(); ++i) {
+      JobRunner& job = *committing[i];
+      if (statuses[i].ok()) {
+        ++job.revision;
+        acting.push_back(job.job_id);
+      } else {
+        Suspend(job, statuses[i]);
+      }
+    }
+  }
+  for (const std::string& job_id : acting) ActOn(*jobs_[job_id]);
+  for (const storage::JobCommit& commit : commits) {
+    if (auto it = jobs_.find(commit.job_id); it != jobs_.end()) watchers_.Notify(commit.job_id, it->second->revision);
+  }
+  for (const std::string& job_id : acting) UnloadIfDone(job_id);
+}
+
+void EngineImpl::FailCalls(JobRunner& job, const absl::Status& status) {
+  auto calls = std::exchange(job.calls, {});
+  for (auto& [call, done] : calls) done(status);
+}
+
+void EngineImpl::Suspend(JobRunner& job, const absl::Status& why) {
+  const std::string reason = absl::StrCat("the job cannot go on for the moment: ", why.message());
+  {
+    absl::MutexLock lock(&mutex_);
+    paused_[job.job_id] = reason;
+  }
+  job.phase = JobRunner::Phase::kSuspended;
+  job.retry_time = absl::IsAborted(why) ? env_.clock->Now() : env_.clock->Now() + kSuspended;
+  job.wake = absl::InfiniteFuture();
+  if (job.state != nullptr) strategies_->Drop(job.state->header().uid);
+  job.state.reset();
+  job.effects.clear();
+  job.changes.clear();
+  // What executors said is not said again: it is done again on the state that storage holds. Answers of the strategy
+  // are asked for anew.
+  for (auto it = job.done_events.rbegin(); it != job.done_events.rend(); ++it) {
+    if (!std::holds_alternative<core::Proposed>(it->what)) job.mailbox.push_front(std::move(*it));
+  }
+  job.done_events.clear();
+  std::erase_if(job.mailbox, [](const core::Event& event) { return event.call != 0; });
+  FailCalls(job, absl::UnavailableError(reason));
+}
+
+void EngineImpl::ActOn(JobRunner& job) {
+  job.done_events.clear();
+  std::vector<core::Effect> effects = std::exchange(job.effects, {});
+  core::JobState& state = *job.state;
+  job.wake = absl::InfiniteFuture();
+  for (core::Effect& effect : effects) {
+    if (auto* answer = std::get_if<core::Answer>(&effect)) {
+      GiveAnswer(job, *answer);
+    } else if (const auto* launch = std::get_if<core::Launch>(&effect)) {
+      const core::Trial& trial = *state.FindTrial(launch->run.trial);
+      if (trial.attempts.back().number != launch->run.attempt) continue;
+      Dispatcher* dispatcher = DispatcherOf(trial.attempts.back().executor);
+      const executors::RunId id = MakeRunId(state, launch->run);
+      if (dispatcher == nullptr) {
+        Enqueue(PostRequest{job.job_id, core::LaunchRefused{launch->run, "this server lacks the executor"}, nullptr});
+        continue;
+      }
+      job.attached.insert(id);
+      dispatcher->Launch(MakeRunSpec(state, trial, env_.service_environment));
+    } else if (const auto* stop = std::get_if<core::StopRun>(&effect)) {
+      const core::Trial& trial = *state.FindTrial(stop->run.trial);
+      if (Dispatcher* dispatcher = DispatcherOf(trial.attempts.back().executor)) {
+        dispatcher->Stop(MakeRunId(state, stop->run), stop->grace);
+      }
+    } else if (const auto* tell = std::get_if<core::TellStrategy>(&effect)) {
+      const core::Trial& trial = *state.FindTrial(tell->trial);
+      strategies_->Observe(state.header().uid, trial);
+      for (const core::Attempt& attempt : trial.attempts) {
+        job.attached.erase(MakeRunId(state, {trial.number, attempt.number}));
+      }
+    } else if (const auto* ask = std::get_if<core::AskStrategy>(&effect)) {
+      std::vector<strategies::PendingTrial> pending;
+      for (const std::set<int32_t>* numbers : {&state.active(), &state.queued(), &state.paused()}) {
+        for (int32_t number : *numbers) pending.push_back({number, state.FindTrial(number)->parameters});
+      }
+      strategies_->Ask(state.header().uid, *ask, std::move(pending));
+    } else if (const auto* wake = std::get_if<core::WakeAt>(&effect)) {
+      job.wake = wake->time;
+    }
+  }
+}
+
+void EngineImpl::GiveAnswer(JobRunner& job, core::Answer& answer) {
+  auto it = job.calls.find(answer.call);
+  if (it == job.calls.end()) return;
+  ReplyCallback done = std::move(it->second);
+  job.calls.erase(it);
+  if (!answer.status.ok()) return done(std::move(answer.status));
+  Reply reply;
+  reply.header = job.state->header();
+  reply.revision = job.revision;
+  for (int32_t number : answer.trials) reply.trials.push_back(*job.state->FindTrial(number));
+  if (reply.header.best_trial) reply.best_trial = *job.state->FindTrial(*reply.header.best_trial);
+  reply.reason = std::move(answer.reason);
+  reply.job_done = answer.job_done;
+  reply.should_stop = answer.should_stop;
+  reply.lease_expire_time = answer.lease_expire_time;
+  done(std::move(reply));
+}
+
+void EngineImpl::UnloadIfDone(const std::string& job_id) {
+  auto it = jobs_.find(job_id);
+  if (it == jobs_.end()) return;
+  JobRunner& job = *it->second;
+  if (job.phase != JobRunner::Phase::kReady || !core::IsTerminal(job.state->header().status)) return;
+  if (!job.mailbox.empty() || !job.calls.empty() || !job.state->active().empty()) return;
+  strategies_->Drop(job.state->header().uid);
+  job_of_uid_.erase(job.state->header().uid);
+  // A job that could not be given up is taken over by whoever comes next, when the lease is over.
+  env_.storage->ReleaseJob(job_id, job.epoch).IgnoreError();
+  jobs_.erase(it);
+}
+
+void EngineImpl::RenewOwnership(absl::Time now) {
+  if (now < renew_at_) return;
+  renew_at_ = now + options_.ownership_lease / 2;
+  for (auto& [id, job] : jobs_) {
+    if (job->phase != JobRunner::Phase::kReady) continue;
+    absl::StatusOr<storage::Epoch> epoch =
+        env_.storage->AcquireJob(id, options_.server_id, now, options_.ownership_lease);
+    if (epoch.ok()) {
+      job->epoch = *epoch;
+    } else {
+      Suspend(*job, epoch.status());
+    }
+  }
+}
+
+// ---- watching and ending
+// -----------------------------------------------------------------------------------------------------
+
+std::unique_ptr<Engine::Subscription> EngineImpl::Subscribe(const std::string& job_id,
+                                                            std::function<void(storage::Revision)> changed) {
+  class Handle : public Subscription {
+   public:
+    Handle(Watchers& watchers, std::string job_id, std::function<void(storage::Revision)> changed)
+        : watchers_(watchers), job_id_(std::move(job_id)), watcher_(watchers.Add(job_id_, std::move(changed))) {}
+    ~Handle() override { watchers_.Remove(job_id_, watcher_); }
+
+   private:
+    Watchers& watchers_;
+    const std::string job_id_;
+    const std::shared_ptr<Watchers::Watcher> watcher_;
+  };
+  auto handle = std::make_unique<Handle>(watchers_, job_id, changed);
+  absl::StatusOr<storage::JobRecord> record = env_.storage->ReadJob(job_id);
+  if (record.ok()) changed(record->revision);
+  return handle;
+}
+
+void EngineImpl::Shutdown() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (shut_down_) return;
+    shut_down_ = true;
+    stopping_ = true;
+  }
+  if (loop_.joinable()) loop_.join();
+  strategies_->Shutdown();
+  for (auto& [name, dispatcher] : dispatchers_) dispatcher->Shutdown();
+  for (auto& [id, job] : jobs_) {
+    FailCalls(*job, StoppingError());
+    if (job->phase == JobRunner::Phase::kReady) env_.storage->ReleaseJob(id, job->epoch).IgnoreError();
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> MakeEngine(EngineOptions options, EngineEnvironment environment) {
+  return std::make_unique<EngineImpl>(std::move(options), std::move(environment));
+}
+
+}  // namespace tuner::engine

@@ -1,0 +1,53 @@
+#include "tuner/engine/job_runner.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tuner::engine {
+
+core::Changes Coalesce(core::Changes changes) {
+  absl::flat_hash_set<int32_t> trials;
+  bool job = false;
+  core::Changes kept;
+  kept.reserve(changes.size());
+  for (auto it = changes.rbegin(); it != changes.rend(); ++it) {
+    if (std::holds_alternative<core::JobPut>(*it)) {
+      if (std::exchange(job, true)) continue;
+    } else if (const auto* trial = std::get_if<core::TrialPut>(&*it)) {
+      if (!trials.insert(trial->trial.number).second) continue;
+    }
+    kept.push_back(std::move(*it));
+  }
+  std::reverse(kept.begin(), kept.end());
+  return kept;
+}
+
+executors::RunId MakeRunId(const core::JobState& state, core::RunRef run) {
+  return {state.header().job_id, state.header().uid, run.trial, run.attempt};
+}
+
+executors::RunSpec MakeRunSpec(const core::JobState& state, const core::Trial& trial,
+                               const ServiceEnvironment& service_environment) {
+  const core::JobSpec& job = state.spec();
+  const core::Attempt& attempt = trial.attempts.back();
+  executors::RunSpec spec;
+  spec.id = MakeRunId(state, {trial.number, attempt.number});
+  spec.options = job.trial.executors[attempt.executor_index].options;
+  spec.parameters = trial.parameters;
+  spec.static_parameters = job.static_parameters;
+  spec.objective_metric = job.objective.metric;
+  spec.metrics = job.trial.metrics;
+  spec.cursor = attempt.cursor;
+  spec.time_limit = job.trial.time_limit;
+  spec.grace_period = job.trial.grace_period;
+  spec.inputs = job.trial.inputs;
+  spec.environment = job.trial.environment;
+  spec.service_environment = service_environment(spec.id);
+  if (trial.resource > 0) spec.service_environment["TUNER_RESOURCE"] = std::to_string(trial.resource);
+  spec.base_dir = state.header().base_dir;
+  spec.checkpoint_dir = job.trial.checkpoint_dir;
+  spec.max_parallel = state.header().limits.max_parallel_trials;
+  return spec;
+}
+
+}  // namespace tuner::engine
