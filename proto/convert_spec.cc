@@ -177,6 +177,11 @@ class SpecReader {
   }
 
   void AddExecutor(core::ExecutorChoice choice, const std::string& path) {
+    if (choice.options.name == "external") {
+      v1::ExternalExecutor external;
+      external.ParseFromString(choice.options.bytes);  // serialised just above
+      choice.lease = external.has_lease() ? FromProto(external.lease()) : absl::Seconds(300);
+    }
     out_.executor_paths.push_back(choice.options.name.empty() ? path : absl::StrCat(path, ".", choice.options.name));
     out_.spec.trial.executors.push_back(std::move(choice));
   }
