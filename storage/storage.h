@@ -1,8 +1,9 @@
 // Where jobs are kept. What Commit acknowledged survives the process and a power cut.
 //
-// Threads: every method may be called from any thread. Ownership: values in, values out; a returned value never changes later.
-// Errors, beside those a method names: UNAVAILABLE (the store refuses writes for now: disk full, read-only; nothing was changed, try again
-// later), DATA_LOSS (the store is damaged; the message says where), INVALID_ARGUMENT (an empty job id).
+// Threads: every method may be called from any thread. Ownership: values in, values out; a returned value never changes
+// later. Errors, beside those a method names: UNAVAILABLE (the store refuses writes for now: disk full, read-only;
+// nothing was changed, try again later), DATA_LOSS (the store is damaged; the message says where), INVALID_ARGUMENT (an
+// empty job id).
 #pragma once
 
 #include <cstdint>
@@ -33,8 +34,8 @@ struct JobRecord {
 
 struct LoadedJob {
   JobRecord record;
-  std::vector<core::Trial> trials;                    // by number
-  std::vector<core::MeasurementPut> measurements;     // of trials that have not ended, in the order in which they came
+  std::vector<core::Trial> trials;                 // by number
+  std::vector<core::MeasurementPut> measurements;  // of trials that have not ended, in the order in which they came
 };
 
 // All or nothing, durable on OK.
@@ -56,7 +57,7 @@ struct ChangePage {
 
 struct JobQuery {
   int limit = 100;
-  std::string after;  // page token of the page before; opaque
+  std::string after;                      // page token of the page before; opaque
   std::vector<core::JobStatus> statuses;  // empty: all
   absl::btree_map<std::string, std::string> tags;
   std::string name_contains;
@@ -71,7 +72,7 @@ struct JobPage {
 struct TrialQuery {
   std::string job_id;  // empty: all jobs
   int limit = 100;
-  std::string after;                         // page token; opaque
+  std::string after;                          // page token; opaque
   const core::TrialFilter* filter = nullptr;  // borrowed for the call; null: all
   core::TrialOrder order;
   bool include_measurements = false;
@@ -98,13 +99,13 @@ class Storage {
   // The header only. NOT_FOUND.
   virtual absl::StatusOr<JobRecord> ReadJob(const std::string& job_id) const = 0;
 
-  // Many jobs' commits behind one fsync; one Status each, in order. Of each: ABORTED if its revision or epoch is not the job's any
-  // more (load it again), NOT_FOUND; nothing of it is stored then, and the others are not touched. If the store itself fails, all get that
-  // error and nothing of any of them is stored.
+  // Many jobs' commits behind one fsync; one Status each, in order. Of each: ABORTED if its revision or epoch is not
+  // the job's any more (load it again), NOT_FOUND; nothing of it is stored then, and the others are not touched. If the
+  // store itself fails, all get that error and nothing of any of them is stored.
   virtual std::vector<absl::Status> Commit(absl::Span<const JobCommit> commits) = 0;
 
-  // Changes after revision `after`, at most `limit` commits. NOT_FOUND. OUT_OF_RANGE: they are not kept any more or not there yet; take a
-  // snapshot.
+  // Changes after revision `after`, at most `limit` commits. NOT_FOUND. OUT_OF_RANGE: they are not kept any more or not
+  // there yet; take a snapshot.
   virtual absl::StatusOr<ChangePage> ReadChanges(const std::string& job_id, Revision after, int limit) const = 0;
 
   // Makes `server` the owner of the job until `now + lease`, again and again by the same server without end. NOT_FOUND.
@@ -124,8 +125,8 @@ class Storage {
   virtual absl::Status DeleteJob(const std::string& job_id) = 0;
 };
 
-// Opens a store by its URI: "memory:", "sqlite:/path/to/file". INVALID_ARGUMENT: an unknown scheme. FAILED_PRECONDITION: another server holds
-// it, or a newer version wrote it. DATA_LOSS, UNAVAILABLE as above.
+// Opens a store by its URI: "memory:", "sqlite:/path/to/file". INVALID_ARGUMENT: an unknown scheme.
+// FAILED_PRECONDITION: another server holds it, or a newer version wrote it. DATA_LOSS, UNAVAILABLE as above.
 absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& uri);
 
 }  // namespace tuner::storage
