@@ -1,0 +1,179 @@
+#include "strategies/random_strategy.h"
+
+#include <bit>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <string>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/numeric/int128.h"
+#include "absl/strings/str_cat.h"
+#include "core/rng.h"
+#include "tuner/v1/strategies.pb.h"
+
+namespace tuner::strategies {
+namespace {
+
+// Streams of an ordinal's (or, for kWalkStride, the job's) random numbers. Stored jobs rely on them.
+constexpr uint32_t kDraws = 0;
+constexpr uint32_t kWalkStart = 1;
+constexpr uint32_t kWalkStride = 2;
+
+// Draws before a finite space is walked instead: below this share of free points a walk is cheap.
+constexpr int kFiniteRedraws = 64;
+// A continuous space has always another point; only those where nearly all draws fall on a few points need this many.
+constexpr int kContinuousRedraws = 10'000;
+constexpr int kStopInterval = 64;
+
+bool Stopped(const SuggestContext& context) {
+  return context.stop != nullptr && context.stop->load(std::memory_order_relaxed);
+}
+
+// 64 bits of a point, the same on every machine: FNV-1a with a final mix. Two points with the same one cost a redraw,
+// no more.
+class Fingerprint {
+ public:
+  explicit Fingerprint(const core::ParameterMap& point) {
+    for (const auto& [name, value] : point) {
+      Add(name);
+      std::visit([this](const auto& v) { Add(v); }, value);
+    }
+  }
+
+  uint64_t value() const {
+    const uint64_t mixed = (hash_ ^ (hash_ >> 33)) * 0xff51afd7ed558ccd;
+    return mixed ^ (mixed >> 33);
+  }
+
+ private:
+  void Add(const std::string& text) {
+    for (const char c : text) AddByte(static_cast<unsigned char>(c));
+    AddByte(0xff);  // in no UTF-8 text, so it ends this one
+  }
+  void Add(double value) { AddWord(std::bit_cast<uint64_t>(value)); }
+  void Add(int64_t value) { AddWord(static_cast<uint64_t>(value)); }
+  void Add(bool value) { AddByte(value ? 1 : 0); }
+  void AddWord(uint64_t word) {
+    for (int shift = 0; shift < 64; shift += 8) AddByte(word >> shift & 0xff);
+  }
+  void AddByte(uint64_t byte) { hash_ = (hash_ ^ byte) * 0x100000001b3; }
+
+  uint64_t hash_ = 0xcbf29ce484222325;
+};
+
+class RandomStrategy : public Strategy {
+ public:
+  RandomStrategy(core::SearchSpace space, uint64_t seed) : space_(std::move(space)), seed_(seed) {
+    const std::optional<absl::uint128> count = space_.PointCount(/*for_grid=*/false);
+    if (count.has_value() && *count <= std::numeric_limits<uint64_t>::max()) point_count_ = absl::Uint128Low64(*count);
+  }
+
+  absl::StatusOr<Proposals> Suggest(const SuggestContext& context) const override {
+    Proposals result;
+    result.basis.kind = core::Basis::Kind::kFresh;
+    result.basis.history_prefix = finished_;
+    absl::flat_hash_set<uint64_t> others;  // known points that are not in observed_
+    for (const PendingTrial& pending : context.pending) {
+      result.basis.pending_trials.push_back(pending.number);
+      if (const std::optional<uint64_t> key = Key(pending.parameters); key.has_value() && !observed_.contains(*key)) {
+        others.insert(*key);
+      }
+    }
+    for (int32_t i = 0; i < context.count && !Stopped(context); ++i) {
+      if (point_count_.has_value() && observed_.size() + others.size() >= *point_count_) {
+        result.exhausted = true;
+        result.exhausted_reason =
+            absl::StrCat("all ", *point_count_, " points of the search space have been tried or are pending");
+        break;
+      }
+      const uint64_t ordinal = static_cast<uint64_t>(context.ordinal) + static_cast<uint64_t>(i);
+      std::optional<core::ParameterMap> point = Draw(ordinal, others, context);
+      if (!point.has_value()) break;
+      others.insert(*Key(*point));
+      result.proposals.push_back(NewTrial{.parameters = *std::move(point)});
+    }
+    return result;
+  }
+
+  void Observe(const Observation& observation) override {
+    const auto* finished = std::get_if<Finished>(&observation);
+    if (finished == nullptr) return;
+    ++finished_;
+    if (const std::optional<uint64_t> key = Key(finished->trial.parameters); key.has_value()) observed_.insert(*key);
+  }
+
+ private:
+  using Keys = absl::flat_hash_set<uint64_t>;
+
+  // What tells points apart: the place in a finite space, else a fingerprint. nullopt: not a point of this finite
+  // space.
+  std::optional<uint64_t> Key(const core::ParameterMap& parameters) const {
+    if (!point_count_.has_value()) return Fingerprint(parameters).value();
+    const absl::StatusOr<core::ParameterMap> point = space_.Canonical(parameters);
+    if (!point.ok()) return std::nullopt;
+    return absl::Uint128Low64(*space_.IndexOf(*point));
+  }
+
+  bool Known(uint64_t key, const Keys& others) const { return observed_.contains(key) || others.contains(key); }
+
+  // A point that is not known, where there is one; nullopt if told to stop.
+  std::optional<core::ParameterMap> Draw(uint64_t ordinal, const Keys& others, const SuggestContext& context) const {
+    core::Rng rng(seed_, ordinal, kDraws);
+    std::vector<double> units(space_.parameters().size());
+    core::ParameterMap point;
+    const int redraws = point_count_.has_value() ? kFiniteRedraws : kContinuousRedraws;
+    for (int i = 0; i < redraws; ++i) {
+      if (i % kStopInterval == kStopInterval - 1 && Stopped(context)) return std::nullopt;
+      for (double& u : units) u = rng.NextDouble();
+      point = space_.PointFromUnits(units);
+      if (!Known(*Key(point), others)) return point;
+    }
+    if (!point_count_.has_value()) return point;
+    return Walk(ordinal, others, context);
+  }
+
+  // Goes through the points of a finite space, which has a free one, in the order that the seed gives.
+  std::optional<core::ParameterMap> Walk(uint64_t ordinal, const Keys& others, const SuggestContext& context) const {
+    const uint64_t count = *point_count_;
+    core::Rng strides(seed_, 0, kWalkStride);
+    uint64_t stride = strides.NextBelow(count) | 1;
+    while (std::gcd(stride, count) != 1) stride = strides.NextBelow(count) | 1;  // so that the walk meets every point
+    uint64_t at = core::Rng(seed_, ordinal, kWalkStart).NextBelow(count);
+    for (uint64_t steps = 0; Known(at, others); ++steps) {
+      if (steps % kStopInterval == kStopInterval - 1 && Stopped(context)) return std::nullopt;
+      at = absl::Uint128Low64((absl::uint128(at) + stride) % count);
+    }
+    return space_.PointAt(at, /*for_grid=*/false);
+  }
+
+  const core::SearchSpace space_;
+  const uint64_t seed_;
+  std::optional<uint64_t> point_count_;  // of a finite space
+  int64_t finished_ = 0;
+  Keys observed_;
+};
+
+absl::StatusOr<std::unique_ptr<Strategy>> Make(const core::JobSpec& spec) {
+  return std::make_unique<RandomStrategy>(spec.space, spec.random_seed);
+}
+
+core::Problems Validate(const core::JobSpec& spec) {
+  if (!v1::RandomStrategy().ParseFromString(spec.strategy.bytes))
+    return {{"strategy.random", "cannot be read; send it again"}};
+  return {};
+}
+
+int64_t TrialCount(const core::JobSpec&) { return 0; }
+
+}  // namespace
+
+StrategyKind RandomStrategyKind() {
+  return {.name = "random",
+          .description = "Independent draws from the search space, on each parameter's scale; no point twice.",
+          .make = &Make,
+          .validate = &Validate,
+          .trial_count = &TrialCount};
+}
+
+}  // namespace tuner::strategies
