@@ -43,6 +43,8 @@ size_t ValidPrefix(std::string_view text) {
 
 }  // namespace
 
+bool IsUtf8(std::string_view text) { return ValidPrefix(text) == text.size(); }
+
 std::string ToUtf8(std::string_view text) {
   size_t valid = ValidPrefix(text);
   std::string result(text.substr(0, valid));
