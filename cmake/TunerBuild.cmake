@@ -21,6 +21,9 @@ if(TUNER_MOLD)
 endif()
 
 add_compile_options(-Wall -Wextra -Wshadow -Wno-missing-field-initializers)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options(-Wno-maybe-uninitialized)  # false alarms of GCC 12 on std::variant
+endif()
 if(TUNER_WERROR)
   add_compile_options(-Werror)
 endif()
