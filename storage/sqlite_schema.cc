@@ -40,6 +40,16 @@ absl::StatusOr<FileVersion> ReadVersion(Connection& connection) {
   return FileVersion{*schema, blank};
 }
 
+// Some file systems cannot do it, and SQLite keeps the old mode then.
+absl::Status CheckWal(Connection& connection) {
+  Query mode = connection.Prepare("PRAGMA journal_mode");
+  const absl::StatusOr<bool> row = mode.Next();
+  if (!row.ok()) return row.status();
+  if (mode.Bytes(0) == "wal") return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("the file system of ", connection.path(),
+                                                    " does not allow shared memory (WAL): choose a local disk"));
+}
+
 absl::Status Migrate(Connection& connection, int64_t from) {
   const absl::Span<const absl::string_view> migrations = Migrations();
   for (int64_t version = from + 1; version <= std::ssize(migrations); ++version) {
@@ -80,13 +90,7 @@ absl::Status PrepareForWriting(Connection& connection) {
   // Before the mode is changed, so that another program's file stays as it is.
   absl::Status status = connection.Execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL");
   if (!status.ok()) return status;
-  Query mode = connection.Prepare("PRAGMA journal_mode");
-  const absl::StatusOr<bool> row = mode.Next();
-  if (!row.ok()) return row.status();
-  if (mode.Bytes(0) != "wal") {
-    return absl::FailedPreconditionError(absl::StrCat("the file system of ", connection.path(),
-                                                      " does not allow shared memory (WAL): choose a local disk"));
-  }
+  if (status = CheckWal(connection); !status.ok()) return status;
   status = connection.Execute(absl::StrCat("PRAGMA wal_autocheckpoint=", kCheckpointPages,
                                            "; PRAGMA journal_size_limit=", int64_t{kCheckpointPages} * 2 * 4096));
   if (!status.ok()) return status;

@@ -112,13 +112,17 @@ class Storage {
   // FAILED_PRECONDITION: another server's lease has not expired; the message names it.
   virtual absl::StatusOr<Epoch> AcquireJob(const std::string& job_id, const std::string& server, absl::Time now,
                                            absl::Duration lease) = 0;
-  // Gives the job up. NOT_FOUND. ABORTED: `epoch` is not the job's any more.
+  // Gives the job up: anybody may acquire it now. Until somebody does, the epoch stays. NOT_FOUND. ABORTED: `epoch` is
+  // not the job's any more.
   virtual absl::Status ReleaseJob(const std::string& job_id, Epoch epoch) = 0;
 
+  // INVALID_ARGUMENT: the page token, or a limit under 1.
   virtual absl::StatusOr<JobPage> ListJobs(const JobQuery& query) const = 0;
-  // NOT_FOUND: the job. INVALID_ARGUMENT: the page token.
+  // By number over all jobs: job by job, in the order of their creation. NOT_FOUND: the job. INVALID_ARGUMENT: as
+  // above.
   virtual absl::StatusOr<TrialPage> ListTrials(const TrialQuery& query) const = 0;
-  // One trial with all its measurements in the order in which they came. NOT_FOUND.
+  // One trial with all its measurements in the order in which they came; one that was replaced keeps its place.
+  // NOT_FOUND.
   virtual absl::StatusOr<TrialPage::Entry> ReadTrial(const std::string& job_id, int32_t number) const = 0;
 
   // Removes the job and all that belongs to it. NOT_FOUND.
