@@ -21,19 +21,28 @@ constexpr double kAutoLogRatio = 1000;
 constexpr double kStepTolerance = 1e-6;
 // A value this close to a listed one, relative to it, is that one.
 constexpr double kListTolerance = 1e-12;
+// Of a grid's value on a curved scale; logarithms leave no more.
+constexpr int kGridDigits = 12;
 
 Scale ResolveScale(Scale scale, double min, double max) {
   if (scale != Scale::kAuto) return scale;
   return min > 0 && max / min >= kAutoLogRatio ? Scale::kLog : Scale::kLinear;
 }
 
-// The nearest number of 15 significant digits, so that 3 * 0.1 is 0.3.
-double CleanDecimal(double value) {
-  char text[40];
-  const auto printed = std::to_chars(text, text + sizeof(text), value, std::chars_format::general, 15);
-  double clean = value;
-  std::from_chars(text, printed.ptr, clean);
-  return clean;
+double Printed(double value, std::chars_format format, int precision) {
+  char text[400];
+  const auto printed = std::to_chars(text, text + sizeof(text), value, format, precision);
+  double read = value;
+  std::from_chars(text, printed.ptr, read);
+  return read == 0 ? 0.0 : read;  // one zero, not two
+}
+
+// The nearest number of few decimals, so that 3 * 0.1 is 0.3 and -4 + 39 * 0.1 is -0.1. `magnitude`: of the numbers it
+// was computed from; 15 digits of it are kept.
+double CleanSum(double value, double magnitude) {
+  const int decimals = 14 - static_cast<int>(std::floor(std::log10(magnitude)));
+  if (decimals < 0 || decimals > 300) return value;
+  return Printed(value, std::chars_format::fixed, decimals);
 }
 
 double ToAxis(Scale scale, double value) {
@@ -117,18 +126,23 @@ std::optional<Ladder> UnevenLadder(const Domain& domain) {
   return std::nullopt;
 }
 
+double Magnitude(const DoubleDomain& domain) { return std::max(std::fabs(domain.min), std::fabs(domain.max)); }
+
 double SteppedValue(const DoubleDomain& domain, uint64_t index) {
   if (index == 0) return domain.min;
-  return std::min(CleanDecimal(domain.min + static_cast<double>(index) * *domain.step), domain.max);
+  const double value = domain.min + static_cast<double>(index) * *domain.step;
+  return std::min(CleanSum(value, Magnitude(domain)), domain.max);
 }
 
 double GridValue(const DoubleDomain& domain, uint64_t index) {
   const uint64_t points = static_cast<uint64_t>(*domain.grid_points);
-  if (points == 1) return std::clamp(CleanDecimal(ContinuousFromUnit(domain, 0.5)), domain.min, domain.max);
-  if (index == 0) return domain.min;
-  if (index == points - 1) return domain.max;
-  const double u = static_cast<double>(index) / static_cast<double>(points - 1);
-  return std::clamp(CleanDecimal(ContinuousFromUnit(domain, u)), domain.min, domain.max);
+  if (points > 1 && index == 0) return domain.min;
+  if (points > 1 && index == points - 1) return domain.max;
+  const double u = points == 1 ? 0.5 : static_cast<double>(index) / static_cast<double>(points - 1);
+  const double value = ContinuousFromUnit(domain, u);
+  const double clean = domain.scale == Scale::kLinear ? CleanSum(value, Magnitude(domain))
+                                                      : Printed(value, std::chars_format::general, kGridDigits);
+  return std::clamp(clean, domain.min, domain.max);
 }
 
 std::optional<double> AsDouble(const ParameterValue& value) {

@@ -19,7 +19,7 @@ constexpr int kMaxDepth = 5;
 constexpr int64_t kMaxExactInteger = int64_t{1} << 53;
 constexpr double kMaxMagnitude = 1e300;
 // Steps and grid distances below this share of the largest bound cannot be told apart reliably.
-constexpr double kMinRelativeStep = 1e-9;
+constexpr double kMinRelativeStep = 1e-8;
 constexpr int32_t kMaxGridPoints = 10'000;
 
 // Looks at one parameter after the other; knows nothing of the rest of the specification.
