@@ -18,14 +18,14 @@ GRPC = "grpc"  # grpcpp/ and *.grpc.pb.h
 BACK_ENDS = {"strategies", "executors", "storage"}
 RULES = {
     "core": (set(), {"absl", "re2"}),
-    "proto": ({"core", GENERATED}, {"absl", "google"}),
+    "proto": ({"core", GENERATED}, {"absl", "google", "yaml-cpp"}),
     "strategies": ({"core", "proto", GENERATED}, {"absl", "google", "re2", "Eigen", "nlopt.hpp", "cblas.h", "lapacke.h"}),
     "executors": ({"core", "proto", GENERATED}, {"absl", "google", "re2", "boost", "openssl"}),
     "storage": ({"core", "proto", GENERATED}, {"absl", "google", "re2", "sqlite3.h"}),
     "tuner/engine": ({"core", "proto", GENERATED} | BACK_ENDS, {"absl", "google", "re2"}),
     "tuner/embed": ({"core", "proto", GENERATED, "tuner/engine"} | BACK_ENDS, {"absl", "google", "re2", "yaml-cpp"}),
     "tuner/server": ({"core", "proto", GENERATED, GRPC, "tuner/engine", "tuner/embed"} | BACK_ENDS,
-                     {"absl", "google", "re2", "yaml-cpp", "openssl"}),
+                     {"absl", "google", "re2", "yaml-cpp", "openssl", "boost"}),
     "tuner/cli": ({"core", "proto", GENERATED, GRPC, "tuner/engine", "tuner/embed", "tuner/server"} | BACK_ENDS,
                   {"absl", "google", "re2", "yaml-cpp", "CLI", "openssl"}),
 }
@@ -126,6 +126,7 @@ def check_links(path):
 class Tree(unittest.TestCase):
     root = None
     links = None
+    maxDiff = None
 
     def test_includes(self):
         self.assertEqual([], check_includes(self.root))
