@@ -44,11 +44,14 @@ v1::TuningJob ToProto(const core::JobHeader& header, int64_t revision, const std
 
 struct ParsedSpec {
   core::JobSpec spec;
-  core::Problems problems;  // of the wire form and of raw parameters; empty: `spec` is whole
-  std::vector<std::string>
-      unimplemented;             // field paths that this version does not serve yet, each with what is missing
-  bool has_seed = false;         // false: spec.random_seed is 0 and the caller chooses one
-  bool has_definitions = false;  // then objective, parameters and trial are not in `spec`
+  // Of the wire form and of raw parameters; empty: `spec` is whole.
+  core::Problems problems;
+  // Field paths that this version does not serve yet, each with what is missing and what to use instead.
+  std::vector<std::string> unimplemented;
+  // False: spec.random_seed is 0 and the caller chooses one.
+  bool has_seed = false;
+  // True: objective, parameters and trial are not in `spec`.
+  bool has_definitions = false;
   // One for each of spec.trial.executors: the path of its options, "trial.process" or "trial.executors[1].process".
   std::vector<std::string> executor_paths;
 };

@@ -1,4 +1,5 @@
 // Specifications: wire to core, and what was resolved back into the wire form.
+#include <map>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -58,11 +59,23 @@ class SpecReader {
     const size_t before = out_.problems.size();
     std::vector<core::Parameter> parameters = ReadParameters(wire_.parameters(), out_.problems);
     for (core::Problem& problem : core::ValidateParameters(parameters)) out_.problems.push_back(std::move(problem));
-    if (out_.problems.size() == before) out_.spec.space = core::SearchSpace::Make(std::move(parameters));
+    if (out_.problems.size() == before) {
+      out_.spec.space = core::SearchSpace::Make(std::move(parameters));
+      return;
+    }
+    // core::ValidateSpec cannot see this clash without a space.
+    for (const core::Parameter& parameter : parameters) {
+      if (wire_.static_parameters().contains(parameter.name)) {
+        Add(absl::StrCat("static_parameters.", parameter.name),
+            "is also among the parameters to tune; leave it out of one of them");
+      }
+    }
   }
 
   void ReadStaticParameters() {
-    for (const auto& [name, wire] : wire_.static_parameters()) {
+    const std::map<std::string, google::protobuf::Value> ordered(wire_.static_parameters().begin(),
+                                                                 wire_.static_parameters().end());
+    for (const auto& [name, wire] : ordered) {
       absl::StatusOr<core::ParameterValue> value = FromProto(wire);
       if (value.ok()) {
         out_.spec.static_parameters.emplace(name, *std::move(value));
@@ -187,14 +200,15 @@ class SpecReader {
   }
 
   void ReadChannel(const v1::Channel& wire, const std::string& path) {
-    if (wire.source_case() == v1::Channel::SOURCE_NOT_SET) {
-      Add(path, "has no source; give path");
-    }
     if (!v1::Channel::InputMode_IsValid(wire.input_mode())) {
       Add(absl::StrCat(path, ".input_mode"),
           absl::StrCat("is ", static_cast<int>(wire.input_mode()), ", which is no mode; use FILE"));
     }
-    out_.spec.trial.inputs.push_back({wire.name(), wire.path(), wire.content_type()});
+    // What is not served yet is named as such, not as a path that is missing.
+    const std::string& source = wire.has_s3_uri()             ? wire.s3_uri()
+                                : wire.has_best_artifact_of() ? wire.best_artifact_of()
+                                                              : wire.path();
+    out_.spec.trial.inputs.push_back({wire.name(), source, wire.content_type()});
   }
 
   void CheckDefinitionsAlone() {

@@ -105,7 +105,7 @@ StoredJob ToStored(const core::JobHeader& header) {
   out.set_grid_size(header.grid_size);
   out.set_next_ordinal(header.next_ordinal);
   out.set_exhausted(header.exhausted);
-  out.set_exhausted_reason(header.exhausted_reason);
+  out.set_exhausted_reason(ToUtf8(header.exhausted_reason));
   out.set_finished(header.finished);
   out.mutable_counts()->mutable_by_state()->Add(std::begin(header.counts.by_state), std::end(header.counts.by_state));
   out.mutable_counts()->set_imported(header.counts.imported);
