@@ -160,12 +160,14 @@ std::optional<int64_t> AsInteger(const ParameterValue& value) {
 
 std::optional<ParameterValue> CanonicalDouble(const DoubleDomain& domain, const ParameterValue& value) {
   const std::optional<double> number = AsDouble(value);
-  if (!number.has_value() || !(*number >= domain.min && *number <= domain.max)) return std::nullopt;
+  if (!number.has_value()) return std::nullopt;
+  const double tolerance = kStepTolerance * domain.step.value_or(0);
+  if (!(*number >= domain.min - tolerance && *number <= domain.max + tolerance)) return std::nullopt;
   if (!domain.step.has_value()) return *number;
-  const double index = std::round((*number - domain.min) / *domain.step);
+  const double index = std::max(0.0, std::round((*number - domain.min) / *domain.step));
   const uint64_t last = *Count(domain, false) - 1;
   const double nearest = SteppedValue(domain, std::min(static_cast<uint64_t>(index), last));
-  if (std::fabs(nearest - *number) > kStepTolerance * *domain.step) return std::nullopt;
+  if (std::fabs(nearest - *number) > tolerance) return std::nullopt;
   return nearest;
 }
 
