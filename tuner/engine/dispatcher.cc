@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <deque>
 #include <list>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <variant>
@@ -26,6 +27,13 @@ struct RemoveTask {
   std::string job_id, job_uid;
 };
 struct RetryTask {};
+
+// A launch that is tried again later.
+struct Waiting {
+  executors::RunSpec spec;
+  bool surely_not_started = true;  // false: the engine did not answer, and may have started it
+  std::optional<absl::Duration> stop_grace;  // stop it as soon as it is known to be there
+};
 using Task = std::variant<executors::RunSpec, StopTask, AdoptTask, RemoveTask, RetryTask>;
 
 class DispatcherImpl : public Dispatcher {
@@ -100,7 +108,7 @@ class DispatcherImpl : public Dispatcher {
 
   void Do(Task task) {
     if (auto* launch = std::get_if<executors::RunSpec>(&task)) {
-      TryLaunch(std::move(*launch));
+      TryLaunch(std::move(*launch), std::nullopt);
     } else if (auto* stop = std::get_if<StopTask>(&task)) {
       DoStop(*stop);
     } else if (auto* adopt = std::get_if<AdoptTask>(&task)) {
@@ -113,27 +121,33 @@ class DispatcherImpl : public Dispatcher {
     }
   }
 
-  void TryLaunch(executors::RunSpec spec) {
+  void TryLaunch(executors::RunSpec spec, std::optional<absl::Duration> stop_grace) {
     const absl::Status status = executor_->Launch(spec);
-    if (status.ok()) return;
-    if (absl::IsResourceExhausted(status) || absl::IsUnavailable(status)) {
-      waiting_.push_back(std::move(spec));
+    if (status.ok()) {
+      if (stop_grace) DoStop({spec.id, *stop_grace});
+      return;
+    }
+    const bool down = absl::IsUnavailable(status);
+    if (down || absl::IsResourceExhausted(status)) {
+      waiting_.push_back({std::move(spec), !down, stop_grace});
       absl::MutexLock lock(&mutex_);
-      if (absl::IsUnavailable(status)) retry_at_ = clock_->Now() + kRetryDownEngine;
+      if (down) retry_at_ = clock_->Now() + kRetryDownEngine;
       return;
     }
     callbacks_.refused(spec.id, status);
   }
 
   void DoStop(const StopTask& stop) {
-    auto it = std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& spec) { return spec.id == stop.id; });
-    if (it != waiting_.end()) {
+    auto it = std::find_if(waiting_.begin(), waiting_.end(), [&](const Waiting& w) { return w.spec.id == stop.id; });
+    if (it == waiting_.end()) {
+      // NOT_FOUND: it has ended, and its end event is on the way.
+      executor_->Stop(stop.id, stop.grace).IgnoreError();
+    } else if (it->surely_not_started) {
       waiting_.erase(it);
       callbacks_.never_started(stop.id);
-      return;
+    } else {
+      it->stop_grace = stop.grace;
     }
-    // NOT_FOUND: it has ended, and its end event is on the way.
-    executor_->Stop(stop.id, stop.grace).IgnoreError();
   }
 
   void RetryWaiting() {
@@ -141,9 +155,9 @@ class DispatcherImpl : public Dispatcher {
       absl::MutexLock lock(&mutex_);
       retry_at_ = absl::InfiniteFuture();
     }
-    std::list<executors::RunSpec> again;
+    std::list<Waiting> again;
     again.swap(waiting_);
-    for (executors::RunSpec& spec : again) TryLaunch(std::move(spec));
+    for (Waiting& waiting : again) TryLaunch(std::move(waiting.spec), waiting.stop_grace);
   }
 
   executors::Executor* const executor_;
@@ -151,7 +165,7 @@ class DispatcherImpl : public Dispatcher {
   const Callbacks callbacks_;
   const bool own_thread_;
 
-  std::list<executors::RunSpec> waiting_;  // of the working thread
+  std::list<Waiting> waiting_;  // of the working thread
 
   mutable absl::Mutex mutex_;
   std::deque<Task> tasks_ ABSL_GUARDED_BY(mutex_);

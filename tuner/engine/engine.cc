@@ -7,6 +7,8 @@
 #include <thread>
 #include <utility>
 
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "core/job_machine.h"
@@ -201,9 +203,9 @@ class EngineImpl : public Engine, public executors::RunListener {
   Watchers watchers_;
 
   // Of the loop.
-  absl::flat_hash_map<std::string, std::unique_ptr<JobRunner>> jobs_;
+  absl::btree_map<std::string, std::unique_ptr<JobRunner>> jobs_;  // in a fixed order, so that equal histories stay equal
   absl::flat_hash_map<std::string, std::string> job_of_uid_;
-  absl::flat_hash_set<std::string> touched_;
+  absl::btree_set<std::string> touched_;
   core::CallId next_call_ = 1;
   absl::Time renew_at_ = absl::InfiniteFuture();
   bool preempted_ = false;
@@ -545,7 +547,7 @@ void EngineImpl::CommitRound() {
   std::vector<JobRunner*> committing;
   std::vector<storage::JobCommit> commits;
   std::vector<std::string> acting;
-  const absl::flat_hash_set<std::string> touched = std::exchange(touched_, {});
+  const absl::btree_set<std::string> touched = std::exchange(touched_, {});
   for (const std::string& job_id : touched) {
     auto it = jobs_.find(job_id);
     if (it == jobs_.end() || it->second->phase != JobRunner::Phase::kReady) continue;

@@ -1,0 +1,551 @@
+#include "tests/simulation/simulation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "absl/container/btree_map.h"
+#include "absl/strings/str_cat.h"
+#include "core/clock.h"
+#include "core/rng.h"
+#include "storage/memory_storage.h"
+#include "tests/executors/fake_executor.h"
+#include "tests/simulation/crashing_storage.h"
+#include "tuner/engine/engine.h"
+
+namespace tuner::simulation {
+namespace {
+
+using core::TrialState;
+using executors::FakeExecutor;
+using executors::FakeWorld;
+using executors::RunId;
+
+constexpr int kMostSteps = 600;
+constexpr int kMostDrainSteps = 4'000;
+const absl::Time kStart = absl::FromUnixSeconds(1'700'000'000);
+
+// One server process: everything that a crash takes away.
+struct Process {
+  std::unique_ptr<CrashingStorage> storage;
+  std::unique_ptr<FakeExecutor> executor;
+  std::unique_ptr<engine::Engine> engine;  // last: goes first
+};
+
+struct Held {
+  std::string job_id;
+  int32_t trial = 0;
+  int32_t attempt = 0;
+  bool operator<(const Held& other) const {
+    return std::tie(job_id, trial, attempt) < std::tie(other.job_id, other.trial, other.attempt);
+  }
+};
+
+struct AckedValue {
+  std::string job_id;
+  int32_t trial;
+  core::Measurement measurement;
+};
+
+class Simulation {
+ public:
+  Simulation(uint64_t seed, const Faults& faults)
+      : rng_(seed, 0), faults_(faults), clock_(kStart), store_(storage::MakeMemoryStorage()), world_(std::make_shared<FakeWorld>()) {}
+
+  Outcome Run() {
+    Boot();
+    const int jobs = 1 + static_cast<int>(Below(3));
+    for (int i = 0; i < jobs; ++i) CreateJob(i);
+    while (outcome_.steps < kMostSteps && out_ok() && !AllEnded()) Step(/*faulty=*/true);
+    quiet_ = true;
+    if (process_->storage->dead()) Reboot();
+    const int limit = outcome_.steps + kMostDrainSteps;
+    while (outcome_.steps < limit && out_ok() && !AllEnded()) Step(/*faulty=*/false);
+    if (out_ok() && !AllEnded()) Violation("a job does not end:" + Unended());
+    for (const auto& [job_id, spec] : specs_) CheckEnd(job_id);
+    process_.reset();
+    return std::move(outcome_);
+  }
+
+ private:
+  uint64_t Below(uint64_t n) { return rng_.NextBelow(n); }
+  bool Chance(double p) { return rng_.NextDouble() < p; }
+  bool out_ok() const { return outcome_.violations.empty(); }
+
+  void Log(const std::string& line) {
+    absl::StrAppend(&outcome_.log, outcome_.steps, " ", absl::FormatDuration(clock_.Now() - kStart), " ", line, "\n");
+  }
+  void Violation(const std::string& text) {
+    Log("VIOLATION " + text);
+    outcome_.violations.push_back(text);
+  }
+
+  // ---- server processes ------------------------------------------------------------------------------------------------------
+
+  void Boot() {
+    process_ = std::make_unique<Process>();
+    Process* process = process_.get();
+    process->storage = std::make_unique<CrashingStorage>(store_.get());
+    process->storage->plan = [this] { return NextFate(); };
+    engine::EngineOptions options;
+    options.server_id = "simulated";
+    options.own_threads = false;
+    engine::EngineEnvironment environment;
+    environment.storage = process->storage.get();
+    environment.clock = &clock_;
+    environment.parse_spec = [this](const core::JobHeader& header) -> absl::StatusOr<core::JobSpec> {
+      return specs_.at(header.job_id);
+    };
+    environment.service_environment = [](const RunId&) { return absl::btree_map<std::string, std::string>(); };
+    process->engine = engine::MakeEngine(options, environment);
+    FakeExecutor::Options executor_options;
+    executor_options.queue_events = true;
+    process->executor = std::make_unique<FakeExecutor>(world_, process->engine->listener(), executor_options);
+    process->executor->SetFaults([this, process](FakeExecutor::Call call, const RunId& id) {
+      return NextEngineFault(*process, call, id);
+    });
+    const absl::Status status = process->engine->Start({{"process", process->executor.get()}});
+    if (!status.ok() && !process->storage->dead()) Violation(absl::StrCat("start: ", status.ToString()));
+  }
+
+  void Reboot() {
+    Log("reboot");
+    ++outcome_.crashes;
+    process_->storage->Die();
+    process_.reset();
+    if (Chance(0.3)) clock_.Advance(absl::Seconds(Below(400)));
+    workers_waiting_.clear();
+    Boot();
+  }
+
+  CrashingStorage::Fate NextFate() {
+    if (quiet_) return CrashingStorage::Fate::kStore;
+    if (faults_.forget_commits && Chance(0.1)) return CrashingStorage::Fate::kRefuse;
+    if (faults_.crashes && Chance(0.01)) {
+      return Chance(0.5) ? CrashingStorage::Fate::kDieBefore : CrashingStorage::Fate::kDieAfter;
+    }
+    if (faults_.storage && Chance(0.03)) {
+      ++outcome_.refused_commits;
+      return Chance(0.5) ? CrashingStorage::Fate::kRefuse : CrashingStorage::Fate::kLoseAck;
+    }
+    return CrashingStorage::Fate::kStore;
+  }
+
+  FakeExecutor::Fault NextEngineFault(Process& process, FakeExecutor::Call call, const RunId& id) {
+    if (process.storage->dead()) return FakeExecutor::Fault::kRefuse;  // a dead server does nothing
+    if (quiet_) return FakeExecutor::Fault::kNone;
+    if (faults_.crashes && call == FakeExecutor::Call::kLaunch && Chance(0.02)) {
+      Log(absl::StrCat("dies at the launch of ", id.trial, "/", id.attempt));
+      process.storage->Die();
+      return Chance(0.5) ? FakeExecutor::Fault::kRefuse : FakeExecutor::Fault::kLoseAck;
+    }
+    if (faults_.storage && Chance(0.02)) {
+      return Chance(0.5) ? FakeExecutor::Fault::kRefuse : FakeExecutor::Fault::kLoseAck;
+    }
+    return FakeExecutor::Fault::kNone;
+  }
+
+  // ---- jobs ------------------------------------------------------------------------------------------------------------------
+
+  core::JobSpec RandomSpec(int index) {
+    core::JobSpec spec;
+    spec.name = absl::StrCat("job", index);
+    spec.objective.metric = "loss";
+    spec.objective.goal = Chance(0.5) ? core::Goal::kMinimize : core::Goal::kMaximize;
+    if (Chance(0.2)) spec.objective.target = Chance(0.5) ? 0.02 : 0.98;
+    std::vector<core::Parameter> parameters(2);
+    parameters[0].name = "x";
+    parameters[1].name = "n";
+    const bool grid = Chance(0.3);
+    if (grid) {
+      parameters[0].domain = core::CategoricalDomain{{"a", "b", "c"}};
+      parameters[1].domain = core::IntegerDomain{1, 1 + static_cast<int64_t>(Below(4)), core::Scale::kLinear, std::nullopt};
+    } else {
+      parameters[0].domain = core::DoubleDomain{0, 1, core::Scale::kLinear, std::nullopt, std::nullopt};
+      parameters[1].domain = core::IntegerDomain{1, 10, core::Scale::kLinear, std::nullopt};
+      if (Chance(0.2)) parameters[0].domain = core::BooleanDomain{};  // 20 points: may be exhausted
+    }
+    spec.space = core::SearchSpace::Make(std::move(parameters));
+    spec.strategy.name = grid ? "grid" : "random";
+    spec.random_seed = Below(1'000);
+    spec.limits.max_trials =
+        grid ? static_cast<int32_t>(*spec.space.PointCount(true)) : 1 + static_cast<int32_t>(Below(25));
+    spec.limits.max_parallel_trials = 1 + static_cast<int32_t>(Below(4));
+    if (Chance(0.15)) spec.limits.max_run_time = absl::Seconds(60 + Below(600));
+    if (Chance(0.3)) spec.limits.max_failed_trials = static_cast<int32_t>(Below(6));
+    if (Chance(0.2)) spec.completion.max_trials_not_improving = 3 + static_cast<int32_t>(Below(4));
+    spec.trial.retries.max_retries = static_cast<int32_t>(Below(3));
+    spec.trial.metrics = {{"loss", "loss=(.*)"}};
+    const uint64_t kind = Below(10);
+    if (kind < 6 || kind == 9) spec.trial.executors.push_back({{"process", ""}, std::nullopt, std::nullopt});
+    if (kind >= 6) spec.trial.executors.push_back({{"external", ""}, std::nullopt, absl::Seconds(30)});
+    if (kind == 9) spec.trial.executors[0].slots = 1;
+    return spec;
+  }
+
+  void CreateJob(int index) {
+    core::JobSpec spec = RandomSpec(index);
+    const std::string job_id = spec.name;
+    core::JobHeader header;
+    header.job_id = job_id;
+    header.uid = "uid-" + job_id;
+    header.limits = spec.limits;
+    limits_[job_id] = spec.limits;
+    specs_[job_id] = std::move(spec);
+    process_->engine->CreateJob(header, [](absl::StatusOr<engine::Reply>) {});
+    Drain();
+    if (!store_->ReadJob(job_id).ok()) {  // died before it was stored: nothing was acknowledged
+      specs_.erase(job_id);
+      limits_.erase(job_id);
+    }
+  }
+
+  // ---- what happens ----------------------------------------------------------------------------------------------------------
+
+  void Drain() {
+    for (int i = 0; i < 50; ++i) {
+      if (process_->storage->dead()) return Reboot();
+      if (!process_->engine->RunRound()) break;
+    }
+    for (const auto& [job_id, spec] : specs_) Check(job_id);
+  }
+
+  void Step(bool faulty) {
+    ++outcome_.steps;
+    if (specs_.empty()) return CreateJob(0);
+    const uint64_t what = Below(100);
+    if (what < 35) {
+      MoveRun(faulty);
+    } else if (what < 60) {
+      if (process_->executor->waiting() > 0) {
+        process_->executor->Deliver(Below(1'000), /*keep=*/faulty && faults_.duplicates && Chance(0.1));
+      }
+    } else if (what < 85) {
+      MoveWorker(faulty);
+    } else if (what < 96 || !faulty) {
+      clock_.Advance(Chance(0.1) ? absl::Seconds(Below(60)) : absl::Milliseconds(Below(2'000)));
+    } else {
+      Command();
+    }
+    if (faulty && faults_.crashes && Chance(0.005)) process_->storage->Die();
+    Drain();
+  }
+
+  void MoveRun(bool faulty) {
+    const std::vector<RunId> active = world_->active();
+    if (active.empty()) return;
+    const RunId& id = active[Below(active.size())];
+    const FakeWorld::Run run = *world_->Find(id);
+    if (!run.started) {
+      process_->executor->Start(id);
+    } else if (Chance(0.5)) {
+      process_->executor->Metric(id, "loss", Chance(0.05) ? std::nan("") : rng_.NextDouble());
+    } else {
+      End(id, faulty);
+    }
+  }
+
+  void End(const RunId& id, bool faulty) {
+    const uint64_t how = Below(10);
+    if (how < 7) {
+      process_->executor->Succeed(id);
+    } else if (how < 9 || !faulty) {
+      process_->executor->Fail(id, "exit code 1");
+    } else {
+      executors::RunEnded ended;
+      ended.outcome = Chance(0.5) ? executors::RunEnded::Outcome::kLost : executors::RunEnded::Outcome::kTimedOut;
+      ended.reason = "the machine restarted";
+      process_->executor->End(id, ended);
+    }
+  }
+
+  std::string RandomJob() {
+    auto it = specs_.begin();
+    std::advance(it, Below(specs_.size()));
+    return it->first;
+  }
+
+  void Command() {
+    const std::string job_id = RandomJob();
+    const uint64_t what = Below(10);
+    const auto ignore = [](absl::StatusOr<engine::Reply>) {};
+    if (what == 0) {
+      Log("stop " + job_id);
+      process_->engine->Post(job_id, core::JobStopAsked{"simulated"}, ignore);
+    } else if (what < 4) {
+      process_->engine->Post(job_id, core::TrialStopAsked{1 + static_cast<int32_t>(Below(10)), ""}, ignore);
+    } else if (what < 7) {
+      core::Limits limits = limits_[job_id];
+      limits.max_parallel_trials = 1 + static_cast<int32_t>(Below(4));
+      limits.max_trials = 1 + static_cast<int32_t>(Below(25));
+      process_->engine->Post(job_id, core::LimitsUpdated{limits}, [this, job_id, limits](absl::StatusOr<engine::Reply> reply) {
+        if (reply.ok()) limits_[job_id] = limits;
+      });
+    } else {
+      AddTrials(job_id);
+    }
+  }
+
+  void AddTrials(const std::string& job_id) {
+    core::TrialsAdded event;
+    event.request_id = absl::StrCat("add", Below(5));  // a small number: requests repeat
+    const int points = 1 + static_cast<int>(Below(2));
+    for (int i = 0; i < points; ++i) {
+      core::TrialsAdded::Point point;
+      point.parameters = specs_[job_id].space.PointFromUnits({rng_.NextDouble(), rng_.NextDouble()});
+      if (Chance(0.3)) {
+        point.state = TrialState::kCompleted;
+        point.final_metrics["loss"] = rng_.NextDouble();
+      }
+      event.points.push_back(std::move(point));
+    }
+    const std::string key = absl::StrCat(job_id, "/", event.request_id);
+    process_->engine->Post(job_id, std::move(event), [this, key](absl::StatusOr<engine::Reply> reply) {
+      if (!reply.ok()) return;
+      std::vector<int32_t> numbers;
+      for (const core::Trial& trial : reply->trials) numbers.push_back(trial.number);
+      auto [it, inserted] = added_.try_emplace(key, numbers);
+      if (!inserted && it->second != numbers) Violation(absl::StrCat("AddTrials ", key, " answered twice differently"));
+    });
+  }
+
+  // ---- workers that ask and tell ---------------------------------------------------------------------------------------------
+
+  void MoveWorker(bool faulty) {
+    const std::string job_id = RandomJob();
+    const std::string worker = absl::StrCat("worker", Below(3));
+    std::set<Held>& held = held_[worker];
+    if (held.empty() || Chance(0.3)) return Ask(job_id, worker);
+    auto it = held.begin();
+    std::advance(it, Below(held.size()));
+    if (faulty && Chance(0.1)) {
+      held.erase(it);  // the worker died with it
+      return;
+    }
+    if (Chance(0.6)) {
+      Report(*it, worker);
+    } else {
+      Complete(*it, worker, faulty);
+    }
+  }
+
+  void Ask(const std::string& job_id, const std::string& worker) {
+    core::SuggestAsked ask{worker, 1 + static_cast<int32_t>(Below(2)), Chance(0.3) ? absl::StrCat("ask", worker, Below(20)) : "",
+                           absl::Milliseconds(200)};
+    const int count = ask.count;
+    process_->engine->Post(job_id, std::move(ask), [this, job_id, worker, count](absl::StatusOr<engine::Reply> reply) {
+      if (!reply.ok()) return;
+      if (static_cast<int>(reply->trials.size()) > std::max(count, 2)) Violation("a worker got more trials than it asked for");
+      for (const core::Trial& trial : reply->trials) {
+        if (!core::IsTerminal(trial.state)) held_[worker].insert({job_id, trial.number, trial.attempts.back().number});
+      }
+    });
+  }
+
+  void Report(const Held& held, const std::string& worker) {
+    core::Reported event;
+    event.run = {held.trial, held.attempt};
+    event.worker_id = worker;
+    core::Measurement measurement;
+    measurement.metric = "loss";
+    measurement.step = static_cast<int64_t>(Below(6));
+    measurement.value = rng_.NextDouble();
+    event.measurements = {measurement};
+    measurement.attempt = held.attempt;
+    const AckedValue acked{held.job_id, held.trial, measurement};
+    const int times = faults_.duplicates && Chance(0.2) ? 2 : 1;
+    for (int i = 0; i < times; ++i) {
+      process_->engine->Post(held.job_id, event, [this, acked, held, worker](absl::StatusOr<engine::Reply> reply) {
+        if (reply.ok()) acked_.push_back(acked);
+        if (absl::IsFailedPrecondition(reply.status())) held_[worker].erase(held);
+      });
+    }
+  }
+
+  void Complete(const Held& held, const std::string& worker, bool faulty) {
+    core::CompletionTold event;
+    event.run = {held.trial, held.attempt};
+    event.worker_id = worker;
+    const uint64_t how = Below(10);
+    if (how < 7 || !faulty) event.final_metrics["loss"] = rng_.NextDouble();
+    if (how == 7 && faulty) event.failure_reason = "diverged";
+    if (how == 8 && faulty) event.infeasible_reason = "does not fit";
+    const int times = faults_.duplicates && Chance(0.3) ? 2 : 1;
+    const auto oks = std::make_shared<int>(0);
+    for (int i = 0; i < times; ++i) {
+      process_->engine->Post(held.job_id, event, [this, held, worker, oks, i](absl::StatusOr<engine::Reply> reply) {
+        if (i == 1 && *oks == 1 && absl::IsFailedPrecondition(reply.status())) {
+          Violation("the same completion told again was refused");
+        }
+        if (reply.ok()) {
+          ++*oks;
+          completed_.insert(held);
+        }
+        if (reply.ok() || absl::IsFailedPrecondition(reply.status())) held_[worker].erase(held);
+      });
+    }
+  }
+
+  // ---- what must always hold -------------------------------------------------------------------------------------------------
+
+  struct Seen {
+    int started = 0;
+    int active = 0;
+    std::map<int32_t, core::Trial> ended;
+  };
+
+  void Check(const std::string& job_id) {
+    if (!out_ok()) return;
+    absl::StatusOr<storage::LoadedJob> loaded = store_->LoadJob(job_id);
+    if (!loaded.ok()) return Violation(absl::StrCat(job_id, " is gone: ", loaded.status().ToString()));
+    const core::JobHeader& header = loaded->record.header;
+    Seen& seen = seen_[job_id];
+    Seen now;
+    std::set<int64_t> ordinals;
+    for (const core::Trial& trial : loaded->trials) {
+      CheckTrial(job_id, trial);
+      if (!trial.attempts.empty()) ++now.started;
+      if (core::IsActive(trial.state)) ++now.active;
+      if (trial.ordinal && !ordinals.insert(*trial.ordinal).second) Violation("an ordinal was used twice");
+      if (core::IsTerminal(trial.state)) now.ended[trial.number] = trial;
+    }
+    if (header.limits.max_trials && now.started > std::max(seen.started, *header.limits.max_trials)) {
+      Violation(absl::StrCat(job_id, " started ", now.started, " trials, max_trials is ", *header.limits.max_trials));
+    }
+    if (now.active > std::max(seen.active, header.limits.max_parallel_trials)) {
+      Violation(absl::StrCat(job_id, " has ", now.active, " trials in parallel, the limit is ", header.limits.max_parallel_trials));
+    }
+    for (const auto& [number, before] : seen.ended) {
+      auto it = now.ended.find(number);
+      if (it == now.ended.end() || it->second.state != before.state || it->second.reason != before.reason ||
+          it->second.objective != before.objective) {
+        Violation(absl::StrCat("trial ", number, " of ", job_id, " changed after its end"));
+      }
+    }
+    if (core::IsTerminal(header.status) && (now.active > 0 || header.reason.empty())) Violation("a job ended untidily");
+    CheckWorld(job_id, *loaded);
+    seen = std::move(now);
+  }
+
+  void CheckTrial(const std::string& job_id, const core::Trial& trial) {
+    const std::string name = absl::StrCat("trial ", trial.number, " of ", job_id);
+    if (trial.reason.empty()) Violation(name + " has no reason for its state");
+    if (!specs_[job_id].space.Contains(trial.parameters)) Violation(name + " is outside of the space");
+    for (size_t i = 0; i < trial.attempts.size(); ++i) {
+      const core::Attempt& attempt = trial.attempts[i];
+      if (attempt.number != static_cast<int32_t>(i) + 1) Violation(name + " misses an attempt");
+      if ((attempt.start_reason == core::StartReason::kFirst) != (i == 0)) Violation(name + " has an attempt without a reason");
+      if (i + 1 < trial.attempts.size() && !attempt.end_time) Violation(name + " has two attempts at once");
+    }
+    if (core::IsTerminal(trial.state) && !trial.attempts.empty() && !trial.attempts.back().end_time) {
+      Violation(name + " ended, its attempt did not");
+    }
+    if (trial.state == TrialState::kCompleted && !trial.objective) Violation(name + " completed without an objective");
+  }
+
+  void CheckWorld(const std::string& job_id, const storage::LoadedJob& loaded) {
+    for (const executors::RunSpec& spec : world_->launched()) {
+      if (spec.id.job_id != job_id) continue;
+      const FakeWorld::Run run = *world_->Find(spec.id);
+      if (run.starts > 1) Violation(absl::StrCat("run ", spec.id.trial, "/", spec.id.attempt, " was started ", run.starts, " times"));
+      if (spec.id.trial > static_cast<int32_t>(loaded.trials.size())) {
+        Violation("a trial runs that storage does not know");
+        return;
+      }
+      const core::Trial& trial = loaded.trials[spec.id.trial - 1];
+      if (spec.id.attempt > static_cast<int32_t>(trial.attempts.size())) {
+        Violation("an attempt runs that storage does not know");
+      } else if (!run.ended && trial.attempts[spec.id.attempt - 1].end_time) {
+        Violation(absl::StrCat("run ", spec.id.trial, "/", spec.id.attempt, " goes on after its attempt was ended"));
+      }
+    }
+  }
+
+  // At the end: every acknowledged value is there, and every value of a run that ended by itself is there once.
+  void CheckEnd(const std::string& job_id) {
+    if (!out_ok()) return;
+    absl::StatusOr<storage::LoadedJob> loaded = store_->LoadJob(job_id);
+    absl::btree_map<int32_t, std::map<std::pair<int32_t, int64_t>, double>> values;
+    for (const core::Trial& trial : loaded->trials) {
+      ++outcome_.trials;
+      outcome_.attempts += static_cast<int>(trial.attempts.size());
+      auto entry = store_->ReadTrial(job_id, trial.number);
+      for (const core::Measurement& m : entry->measurements) {
+        ++outcome_.measurements;
+        if (!values[trial.number].emplace(std::pair(m.attempt, m.step), m.value).second) Violation("a measurement is there twice");
+      }
+      if (trial.measurement_count != static_cast<int64_t>(entry->measurements.size())) {
+        Violation(absl::StrCat("trial ", trial.number, " counts ", trial.measurement_count, " measurements and has ",
+                               entry->measurements.size()));
+      }
+    }
+    for (const AckedValue& acked : acked_) {
+      if (acked.job_id != job_id) continue;
+      if (!values[acked.trial].contains({acked.measurement.attempt, acked.measurement.step})) {
+        Violation("an acknowledged measurement is lost");
+      }
+    }
+    for (const Held& held : completed_) {
+      if (held.job_id != job_id) continue;
+      if (loaded->trials[held.trial - 1].attempts[held.attempt - 1].completion.empty()) Violation("an acknowledged completion is lost");
+    }
+    for (const executors::RunSpec& spec : world_->launched()) {
+      if (spec.id.job_id != job_id) continue;
+      const FakeWorld::Run run = *world_->Find(spec.id);
+      if (!run.ended) Violation("a run is left behind");
+      for (const core::Measurement& m : run.output) {
+        if (!values[spec.id.trial].contains({spec.id.attempt, m.step})) {
+          Violation(absl::StrCat("measurement ", m.step, " of run ", spec.id.trial, "/", spec.id.attempt, " is lost"));
+        }
+      }
+    }
+  }
+
+  std::string Unended() {
+    std::string text;
+    for (const auto& [job_id, spec] : specs_) {
+      absl::StatusOr<storage::LoadedJob> loaded = store_->LoadJob(job_id);
+      if (core::IsTerminal(loaded->record.header.status)) continue;
+      absl::StrAppend(&text, " ", job_id, " [", loaded->record.header.reason, "; ", process_->engine->PausedReason(job_id), "]");
+      for (const core::Trial& trial : loaded->trials) {
+        if (core::IsTerminal(trial.state)) continue;
+        absl::StrAppend(&text, " trial ", trial.number, " ", std::string(core::TrialStateName(trial.state)), " (", trial.reason, ")");
+      }
+    }
+    return text;
+  }
+
+  bool AllEnded() {
+    for (const auto& [job_id, spec] : specs_) {
+      if (!core::IsTerminal(store_->ReadJob(job_id)->header.status)) return false;
+    }
+    return !specs_.empty();
+  }
+
+  core::Rng rng_;
+  const Faults faults_;
+  core::ManualClock clock_;
+  std::unique_ptr<storage::Storage> store_;  // the disk: outlives every process
+  std::shared_ptr<FakeWorld> world_;
+  std::map<std::string, core::JobSpec> specs_;
+  std::map<std::string, core::Limits> limits_;
+  std::unique_ptr<Process> process_;
+  bool quiet_ = false;
+
+  std::map<std::string, std::set<Held>> held_;
+  std::set<std::string> workers_waiting_;
+  std::map<std::string, std::vector<int32_t>> added_;
+  std::vector<AckedValue> acked_;
+  std::set<Held> completed_;
+  std::map<std::string, Seen> seen_;
+  Outcome outcome_;
+};
+
+}  // namespace
+
+Outcome Simulate(uint64_t seed, const Faults& faults) { return Simulation(seed, faults).Run(); }
+
+}  // namespace tuner::simulation

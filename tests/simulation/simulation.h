@@ -1,0 +1,35 @@
+// One simulated history of a server: the real job machine, engine and storage, on a clock of its own, with scripted runs and workers, and faults at
+// every seam: refused commits, lost acknowledgements, duplicate and late events, crashes at any commit or launch.
+//
+// After each step it checks what product.md says must always hold. A pure function of its seed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tuner::simulation {
+
+struct Outcome {
+  std::vector<std::string> violations;  // empty: everything held
+  int crashes = 0;
+  int refused_commits = 0;
+  int trials = 0;
+  int attempts = 0;
+  int measurements = 0;
+  int steps = 0;
+  std::string log;  // what happened, for a failing seed
+};
+
+struct Faults {
+  bool crashes = true;
+  bool storage = true;
+  bool duplicates = true;
+  // Defects planted by the tests of the simulation itself, which must see them.
+  bool forget_commits = false;  // the storage acknowledges and forgets one in ten commits
+  bool relaunch = false;        // the world starts a run again that it is asked to start again
+};
+
+Outcome Simulate(uint64_t seed, const Faults& faults);
+
+}  // namespace tuner::simulation

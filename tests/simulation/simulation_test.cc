@@ -1,0 +1,53 @@
+// Thousands of random histories; each is a pure function of the printed seed. TUNER_SIMULATION_SEEDS sets how many (default 2,000),
+// TUNER_SIMULATION_FIRST the first one.
+#include "tests/simulation/simulation.h"
+
+#include <cstdlib>
+#include <iostream>
+
+#include "absl/strings/numbers.h"
+#include "gtest/gtest.h"
+
+namespace tuner::simulation {
+namespace {
+
+int FromEnvironment(const char* name, int otherwise) {
+  const char* text = std::getenv(name);
+  int value = 0;
+  return text != nullptr && absl::SimpleAtoi(text, &value) ? value : otherwise;
+}
+
+TEST(Simulation, WhatMustAlwaysHoldHoldsOverRandomHistories) {
+  const int first = FromEnvironment("TUNER_SIMULATION_FIRST", 1);
+  const int seeds = FromEnvironment("TUNER_SIMULATION_SEEDS", 2'000);
+  Outcome sum;
+  for (int seed = first; seed < first + seeds; ++seed) {
+    const Outcome outcome = Simulate(seed, Faults{});
+    sum.crashes += outcome.crashes;
+    sum.refused_commits += outcome.refused_commits;
+    sum.trials += outcome.trials;
+    sum.attempts += outcome.attempts;
+    sum.measurements += outcome.measurements;
+    ASSERT_TRUE(outcome.violations.empty()) << "seed " << seed << ": " << outcome.violations[0] << "\n" << outcome.log;
+  }
+  std::cout << "simulation: seeds " << first << ".." << first + seeds - 1 << ", " << sum.crashes << " crashes, "
+            << sum.refused_commits << " refused commits, " << sum.trials << " trials, " << sum.attempts << " attempts, "
+            << sum.measurements << " measurements, 0 violations\n";
+  EXPECT_GT(sum.crashes, seeds / 4);
+  EXPECT_GT(sum.trials, seeds);
+}
+
+TEST(Simulation, IsAPureFunctionOfItsSeed) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) EXPECT_EQ(Simulate(seed, Faults{}).log, Simulate(seed, Faults{}).log) << seed;
+}
+
+TEST(Simulation, WithoutFaultsEveryJobEnds) {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    const Outcome outcome = Simulate(seed, Faults{.crashes = false, .storage = false, .duplicates = false});
+    ASSERT_TRUE(outcome.violations.empty()) << "seed " << seed << ": " << outcome.violations[0] << "\n" << outcome.log;
+    EXPECT_EQ(outcome.crashes, 0);
+  }
+}
+
+}  // namespace
+}  // namespace tuner::simulation
