@@ -12,8 +12,7 @@ namespace {
 
 // "tunr", in the file's header: tells a store from any other SQLite file.
 constexpr int64_t kApplicationId = 0x74756e72;
-// Pages in the WAL before a commit copies them into the main file: 32 MiB, so that most commits don't pay for it.
-constexpr int kCheckpointPages = 8'000;
+constexpr int kPageBytes = 4096;
 
 struct FileVersion {
   int64_t schema = 0;
@@ -84,15 +83,15 @@ absl::Status CheckFile(const std::string& path) {
   return absl::OkStatus();
 }
 
-absl::Status PrepareForWriting(Connection& connection) {
+absl::Status PrepareForWriting(Connection& connection, int checkpoint_pages) {
   const absl::StatusOr<FileVersion> version = ReadVersion(connection);
   if (!version.ok()) return version.status();
   // Before the mode is changed, so that another program's file stays as it is.
   absl::Status status = connection.Execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL");
   if (!status.ok()) return status;
   if (status = CheckWal(connection); !status.ok()) return status;
-  status = connection.Execute(absl::StrCat("PRAGMA wal_autocheckpoint=", kCheckpointPages,
-                                           "; PRAGMA journal_size_limit=", int64_t{kCheckpointPages} * 2 * 4096));
+  status = connection.Execute(absl::StrCat("PRAGMA wal_autocheckpoint=", checkpoint_pages,
+                                           "; PRAGMA journal_size_limit=", int64_t{2} * checkpoint_pages * kPageBytes));
   if (!status.ok()) return status;
   return Migrate(connection, version->schema);
 }

@@ -21,8 +21,8 @@ absl::Span<const absl::string_view> Migrations();
 // What can be told of `path` before SQLite touches it: SQLite would take an emptied file for a new one.
 absl::Status CheckFile(const std::string& path);
 
-// For the connection that writes: WAL with an fsync per commit, newest schema.
-absl::Status PrepareForWriting(Connection& connection);
+// For the connection that writes: WAL with an fsync per commit, newest schema. `checkpoint_pages`: see SqliteOptions.
+absl::Status PrepareForWriting(Connection& connection, int checkpoint_pages);
 // For a store that is only read: it must have the newest schema already.
 absl::Status CheckSchema(Connection& connection);
 

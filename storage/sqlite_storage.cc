@@ -216,7 +216,7 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenSqliteStorage(const std::string& pa
   if (!writer.ok()) return writer.status();
   // Commands and environments of jobs may hold secrets. SQLite gives its log the same mode.
   chmod(path.c_str(), 0600);
-  if (absl::Status status = PrepareForWriting(**writer); !status.ok()) return status;
+  if (absl::Status status = PrepareForWriting(**writer, options.checkpoint_pages); !status.ok()) return status;
   return std::make_unique<SqliteStorage>(path, options, *std::move(lock), *std::move(writer));
 }
 

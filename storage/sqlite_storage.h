@@ -21,6 +21,9 @@ struct SqliteOptions {
   std::string vfs;
   // See touched.h.
   int64_t kept_revisions = kKeptRevisions;
+  // Pages of 4 KiB in the log before a commit copies them into the main file. More: commits pay for that less often,
+  // and a start after a crash reads more.
+  int checkpoint_pages = 8'000;
 };
 
 // Creates the file if it is missing (not its folder) and upgrades an older schema. FAILED_PRECONDITION: another process

@@ -34,7 +34,7 @@ CREATE TABLE trials (
   PRIMARY KEY (job, number)
 ) WITHOUT ROWID;
 
--- place: revision of the first commit that held the key times 2^24, plus the place in that commit. A NaN is stored as NULL.
+-- place: revision of the first commit that held the key times 2^24, plus the place in that commit. A NaN is stored as NULL, and -0 as 0.
 CREATE TABLE measurements (
   job INTEGER NOT NULL,
   trial INTEGER NOT NULL,

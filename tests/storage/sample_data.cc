@@ -129,9 +129,10 @@ core::MeasurementPut RandomMeasurement(Random& random, int32_t trial) {
 
 std::string Text(const core::JobHeader& header) { return convert::ToStored(header).ShortDebugString(); }
 std::string Text(const core::Trial& trial) { return convert::ToStored(trial).ShortDebugString(); }
+// Without the sign of a zero, which SQLite does not keep.
 std::string Text(const core::Measurement& measurement) {
   return absl::StrCat("attempt ", measurement.attempt, " ", measurement.metric, "[", measurement.step,
-                      "] = ", measurement.value, " at ", absl::ToUnixNanos(measurement.time), " from ",
+                      "] = ", measurement.value + 0.0, " at ", absl::ToUnixNanos(measurement.time), " from ",
                       static_cast<int>(measurement.source));
 }
 std::string Text(const core::MeasurementPut& put) {
@@ -185,6 +186,23 @@ std::string Text(const TrialPage& page) {
   std::string text = page.next.empty() ? "last page\n" : "";
   for (const TrialPage::Entry& entry : page.entries) absl::StrAppend(&text, Text(entry));
   return text;
+}
+
+absl::StatusOr<std::string> Dump(const Storage& storage) {
+  constexpr int kAll = 1'000'000;
+  const absl::StatusOr<JobPage> jobs = storage.ListJobs({.limit = kAll});
+  if (!jobs.ok()) return jobs.status();
+  std::string text = Text(*jobs);
+  for (const JobRecord& job : jobs->jobs) {
+    const absl::StatusOr<LoadedJob> loaded = storage.LoadJob(job.header.job_id);
+    if (!loaded.ok()) return loaded.status();
+    const absl::StatusOr<ChangePage> changes = storage.ReadChanges(job.header.job_id, 0, kAll);
+    if (!changes.ok()) return changes.status();
+    absl::StrAppend(&text, Text(*loaded), Text(*changes));
+  }
+  const absl::StatusOr<TrialPage> trials = storage.ListTrials({.limit = kAll, .include_measurements = true});
+  if (!trials.ok()) return trials.status();
+  return absl::StrCat(text, Text(*trials));
 }
 
 }  // namespace tuner::storage

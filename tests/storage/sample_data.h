@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "core/change.h"
 #include "core/job.h"
@@ -45,5 +46,7 @@ std::string Text(const ChangePage& page);
 std::string Text(const JobPage& page);
 std::string Text(const TrialPage::Entry& entry);
 std::string Text(const TrialPage& page);
+// All that can be read from a store.
+absl::StatusOr<std::string> Dump(const Storage& storage);
 
 }  // namespace tuner::storage
