@@ -17,7 +17,7 @@
 namespace tuner::job_file {
 
 constexpr size_t kMaxTextSize = 4 << 20;
-// Of the text with all aliases expanded: 16 for each value, and its text.
+// With all aliases expanded: 64 for each value, and its text.
 constexpr size_t kMaxExpandedSize = 64 << 20;
 // Lists and maps inside of each other.
 constexpr int kMaxDepth = 64;

@@ -7,13 +7,13 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/struct.pb.h"
@@ -75,8 +75,9 @@ std::string JsonString(const std::string& raw) {
 bool IsPlainText(const std::string& text) {
   static constexpr const char* kWords[] = {"true", "false", "yes",  "no",  "on",  "off",
                                            "y",    "n",     "null", "nan", "inf", "infinity"};
-  if (text.empty() || !(absl::ascii_isalpha(text[0]) || text[0] == '_' || text[0] == '/') || text.back() == ' ')
-    return false;
+  const absl::string_view start = absl::StripPrefix(text, "--");  // as options of a command begin
+  if (start.empty() || text.back() == ' ') return false;
+  if (!absl::ascii_isalpha(start[0]) && start[0] != '_' && start[0] != '/') return false;
   if (text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-@%= ") !=
       std::string::npos) {
     return false;
@@ -85,12 +86,19 @@ bool IsPlainText(const std::string& text) {
                       [&](const char* word) { return absl::EqualsIgnoreCase(text, word); });
 }
 
+// The shortest text that reads back to the same finite number: 0.1, 4, 1e-4, and -0.0, which readers would take for the
+// integer 0 otherwise.
 template <typename T>
 std::string ShortestNumber(T value) {
-  if (std::isnan(value)) return "";
+  if (value == 0) return std::signbit(value) ? "-0.0" : "0";
   char buffer[64];
   const auto [end, error] = std::to_chars(buffer, buffer + sizeof(buffer), value);
-  return error == std::errc() ? std::string(buffer, end) : absl::StrCat(value);
+  std::string text(buffer, end);
+  const size_t exponent = text.find('e');
+  if (exponent == std::string::npos) return text;
+  const bool is_negative = text[exponent + 1] == '-';
+  const size_t digits = text.find_first_not_of('0', exponent + 2);
+  return absl::StrCat(text.substr(0, exponent), is_negative ? "e-" : "e", text.substr(digits));
 }
 
 // Seconds with as many digits as they need: 0, 3, 6 or 9.
@@ -175,9 +183,10 @@ class Builder {
       const Message& entry = message.GetReflection()->GetRepeatedMessage(message, &field, i);
       node.items.emplace_back(MapKey(entry), Single(entry, *entry.GetDescriptor()->map_value(), -1));
     }
-    // Maps have no order of their own; text that is compared needs one.
-    if (field.is_map())
-      std::sort(node.items.begin(), node.items.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    // Maps have no order of their own; text that is compared needs one, whether a key stands in quotes or not.
+    const auto bare = [](const std::string& key) { return absl::StripPrefix(key, "\""); };
+    const auto before = [&](const auto& x, const auto& y) { return bare(x.first) < bare(y.first); };
+    if (field.is_map()) std::sort(node.items.begin(), node.items.end(), before);
     return node;
   }
 

@@ -80,12 +80,13 @@ void YamlReader::Add(const YAML::Node& node, const std::string& path, absl::stri
 }
 
 bool YamlReader::Enter(const YAML::Node& node, const std::string& path, int depth) {
-  constexpr size_t kNodeSize = 16;
+  constexpr size_t kNodeSize = 64;
   if (is_over_) return false;
   size_ += kNodeSize + (node.IsScalar() ? node.Scalar().size() : 0);
   if (size_ > kMaxExpandedSize) {
     is_over_ = true;
-    Add(node, path, absl::StrCat("the text expands to more than ", kMaxExpandedSize >> 20, " MiB by its aliases"));
+    Add(node, path,
+        absl::StrCat("the text is too large: more than ", kMaxExpandedSize >> 20, " MiB with its aliases expanded"));
     return false;
   }
   if (depth > kMaxDepth) {
