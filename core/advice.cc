@@ -11,7 +11,8 @@
 namespace tuner::core {
 namespace {
 
-constexpr double kThreeDecades = 1000;
+// Less what division may lose.
+constexpr double kThreeDecades = 1000 * (1 - 1e-9);
 constexpr int kTrialsPerParameter = 5;
 // A model-based strategy learns from results in rounds of this many at least.
 constexpr int kMinRounds = 5;

@@ -16,7 +16,8 @@ struct Overloaded : Ts... {
 template <class... Ts>
 Overloaded(Ts...) -> Overloaded<Ts...>;
 
-constexpr double kAutoLogRatio = 1000;
+// Three decades, less what division may lose: 0.01 / 1e-5 is 999.9999999999999.
+constexpr double kAutoLogRatio = 1000 * (1 - 1e-9);
 // A value this close to a step, as a share of the step, is on it.
 constexpr double kStepTolerance = 1e-6;
 // A value this close to a listed one, relative to it, is that one.

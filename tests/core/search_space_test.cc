@@ -52,6 +52,7 @@ TEST(ScaleTest, Names) {
 
 TEST(ScaleTest, AutoIsLogFromThreeDecadesOn) {
   EXPECT_EQ(ScaleOf(One(DoubleDomain{.min = 0.001, .max = 1})), Scale::kLog);
+  EXPECT_EQ(ScaleOf(One(DoubleDomain{.min = 1e-5, .max = 1e-2})), Scale::kLog);  // 1e-2 / 1e-5 < 1000 in doubles
   EXPECT_EQ(ScaleOf(One(DoubleDomain{.min = 0.001, .max = 0.999})), Scale::kLinear);
   EXPECT_EQ(ScaleOf(One(DoubleDomain{.min = 0, .max = 1e6})), Scale::kLinear);
   EXPECT_EQ(ScaleOf(One(DoubleDomain{.min = -1, .max = 1e6})), Scale::kLinear);
