@@ -1,8 +1,9 @@
 // Where trials run. One Executor drives one kind of engine for all jobs.
 //
-// Threads: every method may be called from any thread. Ownership: an executor owns what it starts; its destructor detaches from running
-// runs if its capabilities say `survives_server`, else ends and reaps them. Events go to the RunListener, which outlives the executor.
-// Errors: as each method says; a run that fails is data (RunEnded), never a Status.
+// Threads: every method may be called from any thread. Ownership: an executor owns what it starts; its destructor
+// detaches from running runs if its capabilities say `survives_server`, else ends and reaps them. Events go to the
+// RunListener, which outlives the executor. Errors: as each method says; a run that fails is data (RunEnded), never a
+// Status.
 #pragma once
 
 #include <cstdint>
@@ -41,25 +42,26 @@ struct RunId {
 
 struct RunSpec {
   RunId id;
-  core::Options options;             // this executor's own
-  core::ParameterMap parameters;     // tuned, active ones
+  core::Options options;          // this executor's own
+  core::ParameterMap parameters;  // tuned, active ones
   core::ParameterMap static_parameters;
   std::string objective_metric;
   std::vector<core::MetricDefinition> metrics;
-  core::ScanCursor cursor;           // counted steps go on from here; offsets are 0 for a new attempt
+  core::ScanCursor cursor;  // counted steps go on from here; offsets are 0 for a new attempt
   std::optional<absl::Duration> time_limit;
   absl::Duration grace_period = absl::Seconds(10);
   std::vector<core::Channel> inputs;
   absl::btree_map<std::string, std::string> environment;  // the user's
-  absl::btree_map<std::string, std::string> service_environment;  // TUNER_ENDPOINT, TUNER_TRIAL, TUNER_ATTEMPT, TUNER_TOKEN, TUNER_RESOURCE
+  absl::btree_map<std::string, std::string>
+      service_environment;  // TUNER_ENDPOINT, TUNER_TRIAL, TUNER_ATTEMPT, TUNER_TOKEN, TUNER_RESOURCE
   std::string base_dir;
-  std::string checkpoint_dir;        // absolute or empty
-  int32_t max_parallel = 1;          // trials of the job that may run beside each other
+  std::string checkpoint_dir;  // absolute or empty
+  int32_t max_parallel = 1;    // trials of the job that may run beside each other
 };
 
 // A run that storage believes to be launched, and how far its output was scanned.
 struct RunCursor {
-  RunSpec spec;  // as it was launched, with the cursor of the last commit
+  RunSpec spec;          // as it was launched, with the cursor of the last commit
   bool started = false;  // its RunStarted was committed
 };
 
@@ -96,36 +98,38 @@ struct RunEvent {
 class RunListener {
  public:
   virtual ~RunListener() = default;
-  // Per run in order: started?, metrics*, ended (exactly one, unless the executor is destroyed first and the run goes on). Any thread; never
-  // called under the executor's lock. Must not block.
+  // Per run in order: started?, metrics*, ended (exactly one, unless the executor is destroyed first and the run goes
+  // on). Any thread; never called under the executor's lock. Must not block.
   virtual void OnRunEvent(RunEvent event) = 0;
 };
 
 struct Capabilities {
-  bool survives_server = false;   // runs go on without the server, and Adopt finds them again
-  bool scans_output = false;      // metric definitions are honoured
+  bool survives_server = false;  // runs go on without the server, and Adopt finds them again
+  bool scans_output = false;     // metric definitions are honoured
   bool enforces_time_limit = false;
   bool reports_resources = false;
-  bool has_logs = false;          // artifact_path holds stdout.log and stderr.log
-  bool is_external = false;       // trials are handed out by SuggestTrials; Launch is never called
+  bool has_logs = false;     // artifact_path holds stdout.log and stderr.log
+  bool is_external = false;  // trials are handed out by SuggestTrials; Launch is never called
 };
 
 class Executor {
  public:
   virtual ~Executor() = default;
 
-  // Starts a run; OK means accepted, and exactly one RunEnded follows. Idempotent on `spec.id`: a second call for a run that was ever accepted,
-  // by this server or one before it, starts nothing and is OK. INVALID_ARGUMENT: the spec cannot be run here; say why.
-  // RESOURCE_EXHAUSTED: no free slot (GPU) now; ask again when a run of this executor has ended. UNAVAILABLE: the engine is down; ask again later.
+  // Starts a run; OK means accepted, and exactly one RunEnded follows. Idempotent on `spec.id`: a second call for a run
+  // that was ever accepted, by this server or one before it, starts nothing and is OK. INVALID_ARGUMENT: the spec
+  // cannot be run here; say why. RESOURCE_EXHAUSTED: no free slot (GPU) now; ask again when a run of this executor has
+  // ended. UNAVAILABLE: the engine is down; ask again later.
   virtual absl::Status Launch(const RunSpec& spec) = 0;
 
-  // Ends a run: SIGTERM (or the engine's like), after `grace` SIGKILL, to all of its processes. Again with a shorter grace shortens it. The
-  // end event still comes. NOT_FOUND: no such run, or it has ended.
+  // Ends a run: SIGTERM (or the engine's like), after `grace` SIGKILL, to all of its processes. Again with a shorter
+  // grace shortens it. The end event still comes. NOT_FOUND: no such run, or it has ended.
   virtual absl::Status Stop(const RunId& id, absl::Duration grace) = 0;
 
-  // After a restart: takes charge of these runs again. For each that the engine knows, events follow as after Launch, with all that the
-  // output holds after the cursor, before the end. Returns one flag each: true if it is known (running or ended), false if it was never accepted.
-  // A run that was accepted but whose end nobody recorded (machine restart) is known, and ends as kLost.
+  // After a restart: takes charge of these runs again. For each that the engine knows, events follow as after Launch,
+  // with all that the output holds after the cursor, before the end. Returns one flag each: true if it is known
+  // (running or ended), false if it was never accepted. A run that was accepted but whose end nobody recorded (machine
+  // restart) is known, and ends as kLost.
   virtual absl::StatusOr<std::vector<bool>> Adopt(absl::Span<const RunCursor> runs) = 0;
 
   // Forgets the runs of a deleted job and removes their folders.
@@ -136,12 +140,13 @@ class Executor {
 
 // What an executor is made from. Borrowed pointers outlive it.
 struct ExecutorContext {
-  std::string data_dir;         // absolute; runs live in <data_dir>/jobs/<job>/<trial>/<attempt>
+  std::string data_dir;  // absolute; runs live in <data_dir>/jobs/<job>/<trial>/<attempt>
   core::Clock* clock = nullptr;
   RunListener* listener = nullptr;
   std::vector<int32_t> gpus;    // indexes that trials may be given
   std::string supervisor_path;  // of tuner-supervisor
-  int spawner_fd = -1;          // socket to the spawner that main forked before its first thread (executors/spawner.h); -1: none
+  int spawner_fd =
+      -1;  // socket to the spawner that main forked before its first thread (executors/spawner.h); -1: none
 };
 
 // A row of the registry.
@@ -149,9 +154,11 @@ struct ExecutorKind {
   std::string_view name;         // as in the proto's oneof
   std::string_view description;  // one sentence
   absl::StatusOr<std::unique_ptr<Executor>> (*make)(const ExecutorContext&);
-  // Problems of serialised options in a job whose space and static parameters are `spec`'s; paths are relative to the options message.
+  // Problems of serialised options in a job whose space and static parameters are `spec`'s; paths are relative to the
+  // options message.
   core::Problems (*validate)(const std::string& bytes, const core::JobSpec& spec);
-  // Empty if this machine has what it needs, else what is missing and what to install. For `tuner doctor` and ListExecutors.
+  // Empty if this machine has what it needs, else what is missing and what to install. For `tuner doctor` and
+  // ListExecutors.
   std::string (*missing)();
 };
 // The built-in ones: process, external.

@@ -1,0 +1,26 @@
+#include "executors/executor.h"
+#include "executors/external.h"
+#include "executors/local_process.h"
+
+namespace tuner::executors {
+namespace {
+
+constexpr ExecutorKind kKinds[] = {
+    {"process", "A process on the server's machine, under a supervisor that outlives the server.",
+     &MakeLocalProcessExecutor, &ValidateProcessOptions, &MissingForProcesses},
+    {"external", "Workers ask for trials with SuggestTrials and tell their results.", &MakeExternalExecutor,
+     &ValidateExternalOptions, [] { return std::string(); }},
+};
+
+}  // namespace
+
+absl::Span<const ExecutorKind> ExecutorKinds() { return kKinds; }
+
+const ExecutorKind* FindExecutorKind(std::string_view name) {
+  for (const ExecutorKind& kind : kKinds) {
+    if (kind.name == name) return &kind;
+  }
+  return nullptr;
+}
+
+}  // namespace tuner::executors

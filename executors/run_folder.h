@@ -1,0 +1,64 @@
+// Where a run lives on disk, and what its records say.
+//
+// Threads: functions on the file system, any thread; two calls for the same run must not overlap. Ownership: none.
+// Errors: as each function says. Nothing here follows a symbolic link that a trial may have made.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "executors/executor.h"
+#include "executors/supervisor/records.h"
+#include "executors/unique_fd.h"
+
+namespace tuner::executors {
+
+struct RunPaths {
+  std::string jobs;     // <data>/jobs
+  std::string job;      // <data>/jobs/<job>
+  std::string trial;    // .../<trial>
+  std::string attempt;  // .../<attempt>
+  std::string run;      // .../run
+
+  static RunPaths Of(const std::string& data_dir, const RunId& id);
+};
+
+// Makes <job>, durably marked with the job's uid. What a deleted job of the same name left behind is removed.
+// UNAVAILABLE: the disk.
+absl::Status PrepareJobFolder(const RunPaths& paths, const std::string& job_uid);
+// Whether <job> is the folder of the job with this uid.
+bool IsFolderOfJob(const RunPaths& paths, const std::string& job_uid);
+
+enum class ClaimState {
+  kNone,    // never started
+  kActive,  // a supervisor holds it
+  kDead,    // was started, and its supervisor is gone; the exit record says how it ended, if there is one
+};
+struct ClaimView {
+  ClaimState state = ClaimState::kNone;
+  std::optional<records::Claim> claim;  // absent while a supervisor is just about to write it
+};
+ClaimView LookAtClaim(const std::string& run_folder);
+// Removes the launch record, so that a supervisor that has not claimed the run yet never will; then looks again.
+ClaimView WithdrawLaunch(const std::string& run_folder);
+
+// A record of the run folder; nothing if it is absent or not whole.
+std::optional<records::Launch> ReadLaunch(const std::string& run_folder);
+std::optional<records::Started> ReadStarted(const std::string& run_folder);
+std::optional<records::Exit> ReadExit(const std::string& run_folder);
+
+// Opens a regular file below `folder` for reading; empty if there is none.
+UniqueFd OpenBelow(const std::string& folder, const std::string& relative_path);
+// At most `limit` bytes from the beginning, or from the end, as valid UTF-8 without control characters.
+std::string ReadHead(const UniqueFd& fd, size_t limit);
+std::string ReadTail(const UniqueFd& fd, size_t limit);
+
+// Removes a folder with all that is in it; OK if there is none. UNAVAILABLE names what could not be removed.
+absl::Status RemoveTree(const std::string& folder);
+
+absl::Status MakeFolder(const std::string& path);
+absl::Status WriteFile(const std::string& path, const std::string& text);
+
+}  // namespace tuner::executors

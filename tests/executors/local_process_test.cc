@@ -1,0 +1,291 @@
+// Process trials: what they see, how they end, what is recorded.
+#include "executors/local_process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "gmock/gmock.h"
+#include "tests/executors/executor_conformance.h"
+#include "tests/executors/process_harness.h"
+
+namespace tuner::executors {
+namespace {
+
+using Outcome = RunEnded::Outcome;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+INSTANTIATE_TEST_SUITE_P(Process, ExecutorConformance,
+                         testing::Values(ConformanceParam{"process", [] { return std::make_unique<ProcessHarness>(); }},
+                                         ConformanceParam{"process_without_spawner",
+                                                          [] {
+                                                            return std::make_unique<ProcessHarness>(
+                                                                ProcessHarness::Options{.use_spawner = false});
+                                                          }}),
+                         [](const auto& test) { return test.param.name; });
+
+const RunId kRun = {"job", "uid-1", 1, 1};
+
+class LocalProcessTest : public testing::Test {
+ protected:
+  // Pids that a trial printed, one on a line, once there are `count` of them.
+  std::vector<pid_t> AwaitPids(const RunId& id, size_t count) {
+    std::vector<pid_t> pids;
+    harness_.recorder().Await(id, [&](const RunRecorder::Seen& seen) { return seen.measurements.size() >= count; });
+    for (const core::Measurement& m : harness_.recorder().Get(id).measurements)
+      pids.push_back(static_cast<pid_t>(m.value));
+    return pids;
+  }
+
+  ProcessHarness harness_;
+};
+
+TEST_F(LocalProcessTest, BothOutputsAreKept) {
+  harness_.Run(harness_.ShellSpec(kRun, "echo out; echo err >&2"));
+  EXPECT_EQ(harness_.Output(kRun), "out\n");
+  EXPECT_EQ(ReadWholeFile(harness_.AttemptDir(kRun) + "/stderr.log"), "err\n");
+}
+
+TEST_F(LocalProcessTest, ExitCodeAndLastLinesAreTheReason) {
+  const RunEnded ended =
+      harness_.Run(harness_.ShellSpec(kRun, "echo first >&2; echo 'ValueError: bad eta' >&2; exit 3"));
+  EXPECT_EQ(ended.outcome, Outcome::kFailed);
+  EXPECT_EQ(ended.exit_code, 3);
+  EXPECT_THAT(ended.reason, AllOf(HasSubstr("exit code 3"), HasSubstr("ValueError: bad eta")));
+}
+
+TEST_F(LocalProcessTest, ASignalIsTheReason) {
+  const RunEnded ended = harness_.Run(harness_.ShellSpec(kRun, "kill -9 $$"));
+  EXPECT_EQ(ended.outcome, Outcome::kFailed);
+  EXPECT_EQ(ended.signal, SIGKILL);
+  EXPECT_THAT(ended.reason, HasSubstr("signal 9 (SIGKILL); out of memory?"));
+}
+
+TEST_F(LocalProcessTest, TheFailureFileIsTheReason) {
+  const RunEnded ended = harness_.Run(
+      harness_.ShellSpec(kRun, "echo noise >&2; printf 'the data is empty' > $SM_OUTPUT_DIR/failure; exit 1"));
+  EXPECT_THAT(ended.reason, AllOf(HasSubstr("AlgorithmError: the data is empty"), Not(HasSubstr("noise"))));
+}
+
+TEST_F(LocalProcessTest, AFailureFileThatLeadsElsewhereIsNotRead) {
+  const RunEnded ended = harness_.Run(harness_.ShellSpec(kRun, "ln -s /etc/passwd $SM_OUTPUT_DIR/failure; exit 1"));
+  EXPECT_THAT(ended.reason, Not(HasSubstr("root")));
+  const RunId fifo = {"job", "uid-1", 2, 1};
+  EXPECT_EQ(harness_.Run(harness_.ShellSpec(fifo, "mkfifo $SM_OUTPUT_DIR/failure; exit 1")).outcome, Outcome::kFailed);
+}
+
+TEST_F(LocalProcessTest, AMissingProgramIsNamed) {
+  const RunEnded ended = harness_.Run(harness_.CommandSpec(kRun, {"no-such-program"}));
+  EXPECT_EQ(ended.outcome, Outcome::kFailed);
+  EXPECT_THAT(ended.reason, HasSubstr("cannot start 'no-such-program': No such file"));
+}
+
+TEST_F(LocalProcessTest, AMissingWorkingDirIsRefused) {
+  const RunSpec spec =
+      harness_.CommandSpec(kRun, {"true"}, [](auto& options) { options.set_working_dir("no/such/folder"); });
+  EXPECT_EQ(harness_.executor().Launch(spec).code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(LocalProcessTest, ResourcesAreRecorded) {
+  // About 40 MiB in a variable and some computing, in a child of the trial's.
+  const RunEnded ended = harness_.Run(harness_.ShellSpec(kRun,
+                                                         "sh -c 'x=$(head -c 40000000 /dev/zero | tr \"\\0\" x); i=0; "
+                                                         "while [ $i -lt 20000 ]; do i=$((i+1)); done'; true"));
+  EXPECT_EQ(ended.outcome, Outcome::kSucceeded) << ended.reason;
+  EXPECT_GT(ended.use.cpu_time, absl::ZeroDuration());
+  EXPECT_GT(ended.use.peak_memory_bytes, 40'000'000);
+}
+
+TEST_F(LocalProcessTest, StopLetsAPoliteTrialFinish) {
+  ASSERT_TRUE(harness_.executor()
+                  .Launch(harness_.ShellSpec(
+                      kRun, "trap 'echo loss=7; exit 0' TERM; echo loss=1; while :; do sleep 0.01; done"))
+                  .ok());
+  AwaitPids(kRun, 1);
+  ASSERT_TRUE(harness_.executor().Stop(kRun, absl::Minutes(5)).ok());
+  const RunEnded ended = harness_.recorder().AwaitEnded(kRun);
+  EXPECT_EQ(ended.outcome, Outcome::kStopped);
+  EXPECT_EQ(ended.exit_code, 0);
+  EXPECT_EQ(harness_.recorder().Get(kRun).measurements.back().value, 7);
+}
+
+TEST_F(LocalProcessTest, StopKillsATrialThatIgnoresIt) {
+  ASSERT_TRUE(harness_.executor()
+                  .Launch(harness_.ShellSpec(kRun, "trap '' TERM; echo loss=1; while :; do sleep 1; done"))
+                  .ok());
+  AwaitPids(kRun, 1);
+  ASSERT_TRUE(harness_.executor().Stop(kRun, absl::Milliseconds(50)).ok());
+  const RunEnded ended = harness_.recorder().AwaitEnded(kRun);
+  EXPECT_EQ(ended.outcome, Outcome::kStopped);
+  EXPECT_EQ(ended.signal, SIGKILL);
+}
+
+TEST_F(LocalProcessTest, AShorterGraceCountsALongerDoesNot) {
+  ASSERT_TRUE(harness_.executor()
+                  .Launch(harness_.ShellSpec(kRun, "trap '' TERM; echo loss=1; while :; do sleep 1; done"))
+                  .ok());
+  AwaitPids(kRun, 1);
+  ASSERT_TRUE(harness_.executor().Stop(kRun, absl::Hours(1)).ok());
+  ASSERT_TRUE(harness_.executor().Stop(kRun, absl::ZeroDuration()).ok());
+  EXPECT_EQ(harness_.recorder().AwaitEnded(kRun).signal, SIGKILL);
+}
+
+TEST_F(LocalProcessTest, StopEndsDaemonsToo) {
+  // A child in the group, one in a session of its own that ignores SIGTERM, and that one's orphan.
+  ASSERT_TRUE(harness_.executor()
+                  .Launch(harness_.ShellSpec(
+                      kRun,
+                      "sleep 1000 & echo loss=$!; "
+                      "setsid sh -c \"trap '' TERM HUP; (sleep 1001 & echo loss=\\$!); echo loss=\\$\\$; while :; do "
+                      "sleep 1; done\" & wait"))
+                  .ok());
+  const std::vector<pid_t> pids = AwaitPids(kRun, 3);
+  ASSERT_EQ(pids.size(), 3u);
+  for (const pid_t pid : pids) EXPECT_TRUE(IsRunning(pid)) << pid;
+  ASSERT_TRUE(harness_.executor().Stop(kRun, absl::Milliseconds(100)).ok());
+  EXPECT_EQ(harness_.recorder().AwaitEnded(kRun).outcome, Outcome::kStopped);
+  for (const pid_t pid : pids) EXPECT_FALSE(IsRunning(pid)) << pid;
+}
+
+TEST_F(LocalProcessTest, WhatATrialLeavesBehindIsEnded) {
+  const RunEnded ended = harness_.Run(harness_.ShellSpec(kRun, "setsid sleep 1000 & echo loss=$!; exit 0"));
+  EXPECT_EQ(ended.outcome, Outcome::kSucceeded) << ended.reason;
+  for (const pid_t pid : AwaitPids(kRun, 1)) EXPECT_FALSE(IsRunning(pid));
+}
+
+TEST_F(LocalProcessTest, TheTimeLimitEndsARun) {
+  RunSpec spec = harness_.ShellSpec(kRun, "sleep 1000");
+  spec.time_limit = absl::Milliseconds(100);
+  const RunEnded ended = harness_.Run(spec);
+  EXPECT_EQ(ended.outcome, Outcome::kTimedOut);
+  EXPECT_THAT(ended.reason, HasSubstr("time limit of 100ms"));
+}
+
+TEST_F(LocalProcessTest, TheMemoryLimitHolds) {
+  const auto limit = [](v1::ProcessExecutor& options) { options.set_memory_limit_bytes(64 << 20); };
+  const RunEnded ended = harness_.Run(harness_.CommandSpec(
+      kRun, {"/bin/sh", "-c", "head -c 500000000 /dev/zero | tail -c 400000000 > /dev/null"}, limit));
+  EXPECT_EQ(ended.outcome, Outcome::kFailed);
+}
+
+TEST_F(LocalProcessTest, OutputIsBoundedAndTheTrialGoesOn) {
+  const RunEnded ended = harness_.Run(
+      harness_.CommandSpec(kRun, {"/bin/sh", "-c", "head -c 20000000 /dev/zero; echo done > $SM_MODEL_DIR/m"},
+                           [](v1::ProcessExecutor& options) { options.set_output_limit_bytes(100'000); }));
+  EXPECT_EQ(ended.outcome, Outcome::kSucceeded);
+  EXPECT_THAT(ended.reason, HasSubstr("dropped"));
+  EXPECT_LT(harness_.Output(kRun).size(), 101'000u);
+  EXPECT_EQ(ReadWholeFile(harness_.AttemptDir(kRun) + "/model/m"), "done\n");
+}
+
+TEST_F(LocalProcessTest, GarbageAndLongLinesDoNoHarm) {
+  harness_.Run(
+      harness_.ShellSpec(kRun,
+                         "head -c 3000000 /dev/urandom | tr -d '\\n\\r'; printf '\\nloss=1\\n\\0\\0loss=2\\r'; "
+                         "head -c 10000000 /dev/zero | tr '\\0' x; echo loss=99; printf 'loss=3'"));
+  std::vector<double> values;
+  for (const core::Measurement& m : harness_.recorder().Get(kRun).measurements) values.push_back(m.value);
+  EXPECT_THAT(values, ElementsAre(1, 2, 3));
+}
+
+TEST_F(LocalProcessTest, NothingOfTheServerIsOpenInATrial) {
+  const int leaked = open("/dev/null", O_RDONLY);  // deliberately without O_CLOEXEC
+  harness_.Run(harness_.ShellSpec(kRun, "ls /proc/self/fd | wc -l"));
+  close(leaked);
+  int count = 0;
+  ASSERT_TRUE(absl::SimpleAtoi(harness_.Output(kRun), &count));
+  EXPECT_EQ(count, 4);  // 0, 1, 2 and the folder that ls reads
+}
+
+TEST_F(LocalProcessTest, SignalsHaveTheirDefaultsInATrial) {
+  harness_.Run(harness_.ShellSpec(kRun, "grep -E 'SigBlk|SigIgn' /proc/self/status | cut -f2"));
+  for (const std::string& mask :
+       std::vector<std::string>(absl::StrSplit(harness_.Output(kRun), '\n', absl::SkipEmpty()))) {
+    // Signals 32 and 33 are the C library's own; a program can neither see nor set them.
+    EXPECT_EQ(std::stoull(mask, nullptr, 16) & ~0x180000000ULL, 0u) << mask;
+  }
+}
+
+TEST_F(LocalProcessTest, TheServersSettingsStayWithTheServer) {
+  setenv("TUNER_TOKEN", "of-the-server", 1);
+  harness_.Restart();
+  unsetenv("TUNER_TOKEN");
+  RunSpec spec = harness_.ShellSpec(kRun, "env | grep -E '^(TUNER_|OMP_|MINE)' | sort");
+  spec.environment["MINE"] = "yes";
+  spec.service_environment["TUNER_TRIAL"] = "tuningJobs/job/trials/1";
+  spec.max_parallel = 1'000;
+  harness_.Run(spec);
+  EXPECT_EQ(harness_.Output(kRun), "MINE=yes\nOMP_NUM_THREADS=1\nTUNER_TRIAL=tuningJobs/job/trials/1\n");
+}
+
+TEST_F(LocalProcessTest, CheckpointsOutliveTheAttempt) {
+  harness_.Run(harness_.ShellSpec(kRun, "echo 17 > $SM_CHECKPOINT_DIR/epoch; exit 1"));
+  const RunId second = {"job", "uid-1", 1, 2};
+  harness_.Run(harness_.ShellSpec(second, "cat $SM_CHECKPOINT_DIR/epoch"));
+  EXPECT_EQ(harness_.Output(second), "17\n");
+}
+
+TEST_F(LocalProcessTest, AJobOfTheSameNameFindsNothingOfTheOneBefore) {
+  harness_.Run(harness_.ShellSpec(kRun, "echo 17 > $SM_CHECKPOINT_DIR/epoch"));
+  const RunId reborn = {"job", "uid-2", 1, 1};
+  EXPECT_EQ(harness_.Run(harness_.ShellSpec(reborn, "cat $SM_CHECKPOINT_DIR/epoch")).outcome, Outcome::kFailed);
+}
+
+TEST_F(LocalProcessTest, RemoveStaysInsideOfTheJob) {
+  const std::string outside = harness_.data_dir() + "/outside";
+  ASSERT_EQ(mkdir(outside.c_str(), 0755), 0);
+  std::ofstream(outside + "/precious") << "x";
+  harness_.Run(harness_.ShellSpec(kRun, absl::StrCat("ln -s ", outside,
+                                                     " $SM_MODEL_DIR/link; mkdir -p $SM_MODEL_DIR/a/b; chmod 0 "
+                                                     "$SM_MODEL_DIR/a")));
+  ASSERT_TRUE(harness_.executor().Remove("job", "uid-1").ok());
+  EXPECT_EQ(access(harness_.AttemptDir(kRun).c_str(), F_OK), -1);
+  EXPECT_EQ(ReadWholeFile(outside + "/precious"), "x");
+}
+
+TEST_F(LocalProcessTest, GpusAreGivenOnceAndFoundAgain) {
+  ProcessHarness harness({.gpus = {2, 5, 7}});
+  const auto gpu_spec = [&](int trial, int gpus) {
+    return harness.CommandSpec({"job", "uid-1", trial, 1},
+                               {"/bin/sh", "-c", "echo $CUDA_VISIBLE_DEVICES; exec sleep 1000"},
+                               [&](v1::ProcessExecutor& options) { options.set_gpus(gpus); });
+  };
+  ASSERT_TRUE(harness.executor().Launch(gpu_spec(1, 2)).ok());
+  ASSERT_TRUE(harness.recorder().AwaitStarted({"job", "uid-1", 1, 1}));
+  EXPECT_EQ(harness.executor().Launch(gpu_spec(2, 2)).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(harness.executor().Launch(gpu_spec(3, 4)).code(), absl::StatusCode::kInvalidArgument);
+
+  harness.Restart();
+  ASSERT_TRUE(harness.executor().Adopt({RunCursor{gpu_spec(1, 2), true}}).ok());
+  EXPECT_EQ(harness.executor().Launch(gpu_spec(2, 2)).code(), absl::StatusCode::kResourceExhausted);
+  ASSERT_TRUE(harness.executor().Launch(gpu_spec(4, 1)).ok());
+  ASSERT_TRUE(harness.executor().Stop({"job", "uid-1", 1, 1}, absl::ZeroDuration()).ok());
+  harness.recorder().AwaitEnded({"job", "uid-1", 1, 1});
+  EXPECT_TRUE(harness.executor().Launch(gpu_spec(2, 2)).ok());
+  for (const int trial : {2, 4}) {
+    ASSERT_TRUE(harness.executor().Stop({"job", "uid-1", trial, 1}, absl::Seconds(5)).ok());
+    harness.recorder().AwaitEnded({"job", "uid-1", trial, 1});
+  }
+  EXPECT_EQ(harness.Output({"job", "uid-1", 1, 1}), "2,5\n");
+  EXPECT_EQ(harness.Output({"job", "uid-1", 4, 1}), "7\n");
+}
+
+TEST_F(LocalProcessTest, PathsOutsideOfTheDataFolderAreRefused) {
+  for (const char* job : {"../x", "a/b", "", ".", ".."}) {
+    RunSpec spec = harness_.ShellSpec(kRun, "true");
+    spec.id.job_id = job;
+    EXPECT_EQ(harness_.executor().Launch(spec).code(), absl::StatusCode::kInvalidArgument) << job;
+  }
+}
+
+}  // namespace
+}  // namespace tuner::executors

@@ -1,0 +1,127 @@
+#include "tests/executors/process_harness.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "executors/local_process.h"
+#include "executors/run_folder.h"
+
+namespace tuner::executors {
+
+std::string ReadWholeFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+bool IsRunning(pid_t pid) {
+  const std::string stat = ReadWholeFile(absl::StrCat("/proc/", pid, "/stat"));
+  const size_t name_end = stat.rfind(')');
+  return name_end != std::string::npos && stat[name_end + 2] != 'Z';
+}
+
+ProcessHarness::ProcessHarness(Options options) : options_(std::move(options)), clock_(core::MakeSystemClock()) {
+  char folder[] = "/tmp/tuner-process-test-XXXXXX";
+  if (mkdtemp(folder) == nullptr) abort();
+  data_dir_ = folder;
+  if (options_.use_spawner) {
+    absl::StatusOr<SpawnerHandle> spawner = StartSpawner();
+    if (!spawner.ok()) abort();
+    spawner_ = *std::move(spawner);
+  }
+  Restart();
+}
+
+ProcessHarness::~ProcessHarness() {
+  executor_.reset();
+  for (const RunId& id : runs_) {
+    const ClaimView view = LookAtClaim(RunPaths::Of(data_dir_, id).run);
+    if (view.state != ClaimState::kActive || !view.claim) continue;
+    const UniqueFd supervisor = OpenPidfd(view.claim->pid);
+    kill(view.claim->pid, SIGTERM);
+    struct pollfd fd = {supervisor.get(), POLLIN, 0};
+    poll(&fd, 1, 30'000);
+  }
+  (void)RemoveTree(data_dir_);
+}
+
+ExecutorContext ProcessHarness::Context() const {
+  ExecutorContext context;
+  context.data_dir = data_dir_;
+  context.clock = clock_.get();
+  context.listener = recorder_.get();
+  context.gpus = options_.gpus;
+  context.supervisor_path = TUNER_SUPERVISOR;
+  context.spawner_fd = spawner_.fd();
+  return context;
+}
+
+void ProcessHarness::Restart() {
+  executor_.reset();
+  recorder_ = std::make_unique<RunRecorder>();
+  absl::StatusOr<std::unique_ptr<Executor>> executor = MakeLocalProcessExecutor(Context());
+  if (!executor.ok()) abort();
+  executor_ = *std::move(executor);
+}
+
+RunSpec ProcessHarness::CommandSpec(const RunId& id, const std::vector<std::string>& command,
+                                    const std::function<void(v1::ProcessExecutor&)>& change) {
+  v1::ProcessExecutor options;
+  for (const std::string& argument : command) options.add_command(argument);
+  if (change) change(options);
+  RunSpec spec;
+  spec.id = id;
+  spec.options = {"process", options.SerializeAsString()};
+  spec.grace_period = absl::Seconds(10);
+  spec.base_dir = "/tmp";
+  runs_.push_back(id);
+  return spec;
+}
+
+RunSpec ProcessHarness::ShellSpec(const RunId& id, const std::string& script) {
+  RunSpec spec = CommandSpec(id, {"/bin/sh", "-c", script});
+  spec.metrics = {{"loss", "loss=([0-9.einfa+-]+)"}};
+  return spec;
+}
+
+RunSpec ProcessHarness::Spec(const RunId& id, Script script) {
+  const std::string count = absl::StrCat("echo start >> ", data_dir_, "/starts-", id.trial, "-", id.attempt, "; ");
+  const std::string metrics = "echo loss=0.5; echo loss=0.25; echo loss=0.125; ";
+  switch (script) {
+    case Script::kSucceed:
+      return ShellSpec(id, count + "exit 0");
+    case Script::kFail:
+      return ShellSpec(id, count + "echo no luck >&2; exit 3");
+    case Script::kMetrics:
+      return ShellSpec(id, count + metrics);
+    case Script::kMetricsThenWait:
+      return ShellSpec(id, count + metrics + "exec sleep 1000");
+    case Script::kWait:
+      return ShellSpec(id, count + "exec sleep 1000");
+  }
+  return {};
+}
+
+int ProcessHarness::Starts(const RunId& id) {
+  const std::string text = ReadWholeFile(absl::StrCat(data_dir_, "/starts-", id.trial, "-", id.attempt));
+  return static_cast<int>(std::count(text.begin(), text.end(), '\n'));
+}
+
+RunEnded ProcessHarness::Run(const RunSpec& spec) {
+  const absl::Status launched = executor_->Launch(spec);
+  if (!launched.ok()) return RunEnded{.reason = std::string(launched.message())};
+  return recorder_->AwaitEnded(spec.id);
+}
+
+std::string ProcessHarness::AttemptDir(const RunId& id) const { return RunPaths::Of(data_dir_, id).attempt; }
+
+std::string ProcessHarness::Output(const RunId& id) const { return ReadWholeFile(AttemptDir(id) + "/stdout.log"); }
+
+}  // namespace tuner::executors
