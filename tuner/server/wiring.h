@@ -1,6 +1,8 @@
-// The one place that composes a server from its configuration: storage, executors, engine, service. Everything else names interfaces only.
+// The one place that composes a server from its configuration: storage, executors, engine, service. Everything else
+// names interfaces only.
 //
-// Threads: StartServer from the main thread; methods of Server from any. Ownership: the Server owns all that it composed. Errors: as StartServer says.
+// Threads: StartServer from the main thread; methods of Server from any. Ownership: the Server owns all that it
+// composed. Errors: as StartServer says.
 #pragma once
 
 #include <memory>
@@ -14,19 +16,19 @@
 namespace tuner::server {
 
 struct ServerConfig {
-  std::string data_dir;                 // absolute; made if missing (mode 0700)
-  std::vector<std::string> listen;      // "127.0.0.1:7070", "unix:/path"; empty: in-process only
-  std::string storage_uri;              // default: sqlite:<data_dir>/tuner.db
-  bool no_auth = false;                 // loopback TCP asks for no token
-  bool allow_insecure = false;          // listen on other addresses without TLS
-  std::string tls_cert, tls_key;        // PEM files
+  std::string data_dir;             // absolute; made if missing (mode 0700)
+  std::vector<std::string> listen;  // "127.0.0.1:7070", "unix:/path"; empty: in-process only
+  std::string storage_uri;          // default: sqlite:<data_dir>/tuner.db
+  bool no_auth = false;             // loopback TCP asks for no token
+  bool allow_insecure = false;      // listen on other addresses without TLS
+  std::string tls_cert, tls_key;    // PEM files
   std::vector<int> gpus;
   bool start_trials = true;
   bool load_running_jobs = true;
   int strategy_threads = 2;
   absl::Duration drain_timeout = absl::Seconds(10);
-  int spawner_fd = -1;                  // executors/spawner.h; of main
-  std::string supervisor_path;          // default: beside this program
+  int spawner_fd = -1;          // executors/spawner.h; of main
+  std::string supervisor_path;  // default: beside this program
 };
 
 class Server {
@@ -45,8 +47,8 @@ class Server {
   virtual void Shutdown() = 0;
 };
 
-// INVALID_ARGUMENT: the configuration; also a non-loopback address without TLS and tokens (FAILED_PRECONDITION), what OpenStorage says, and
-// UNAVAILABLE where an address cannot be bound.
+// INVALID_ARGUMENT: the configuration; also a non-loopback address without TLS and tokens (FAILED_PRECONDITION), what
+// OpenStorage says, and UNAVAILABLE where an address cannot be bound.
 absl::StatusOr<std::unique_ptr<Server>> StartServer(const ServerConfig& config);
 
 }  // namespace tuner::server

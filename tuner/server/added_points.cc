@@ -1,0 +1,116 @@
+#include "tuner/server/added_points.h"
+
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/problem.h"
+#include "core/trial_filter.h"
+#include "proto/convert.h"
+#include "tuner/server/status.h"
+
+namespace tuner::server {
+namespace {
+
+using Point = core::TrialsAdded::Point;
+
+class PointReader {
+ public:
+  PointReader(const core::JobSpec& spec, core::Problems& problems) : spec_(spec), problems_(problems) {}
+
+  Point Read(const v1::Trial& wire, const std::string& path) {
+    Point point;
+    ReadParameters(wire, path, point);
+    ReadState(wire, path, point);
+    point.reason = wire.reason();
+    for (const auto& [name, value] : wire.final_metrics()) {
+      if (name.empty() || name.size() > 256) {
+        Add(absl::StrCat(path, ".final_metrics"), "has a name that is not of 1 to 256 characters");
+      }
+      point.final_metrics[name] = value;
+    }
+    CheckOutcome(path, point);
+    return point;
+  }
+
+ private:
+  void Add(std::string path, std::string text) { problems_.push_back({std::move(path), std::move(text)}); }
+
+  void ReadParameters(const v1::Trial& wire, const std::string& path, Point& point) {
+    core::ParameterMap given;
+    bool readable = true;
+    for (const auto& [name, value] : wire.parameters()) {
+      absl::StatusOr<core::ParameterValue> read = convert::FromProto(value);
+      if (read.ok()) {
+        given.emplace(name, *std::move(read));
+      } else {
+        readable = false;
+        Add(absl::StrCat(path, ".parameters.", name), std::string(read.status().message()));
+      }
+    }
+    if (!readable) return;
+    absl::StatusOr<core::ParameterMap> canonical = spec_.space.Canonical(given);
+    if (canonical.ok()) {
+      point.parameters = *std::move(canonical);
+    } else {
+      Add(path, std::string(canonical.status().message()));
+    }
+  }
+
+  void ReadState(const v1::Trial& wire, const std::string& path, Point& point) {
+    switch (wire.state()) {
+      case v1::Trial::STATE_UNSPECIFIED:
+      case v1::Trial::QUEUED:
+        point.state = core::TrialState::kQueued;
+        return;
+      case v1::Trial::COMPLETED:
+        point.state = core::TrialState::kCompleted;
+        return;
+      case v1::Trial::FAILED:
+        point.state = core::TrialState::kFailed;
+        return;
+      case v1::Trial::INFEASIBLE:
+        point.state = core::TrialState::kInfeasible;
+        return;
+      default:
+        Add(absl::StrCat(path, ".state"), "cannot be imported; leave it out, or use COMPLETED, FAILED or INFEASIBLE");
+    }
+  }
+
+  void CheckOutcome(const std::string& path, const Point& point) {
+    if (point.state == core::TrialState::kQueued && !point.final_metrics.empty()) {
+      Add(absl::StrCat(path, ".final_metrics"),
+          "are given for a point that is to be run; set state to COMPLETED to import it");
+    }
+    if (point.state != core::TrialState::kCompleted) return;
+    const auto objective = point.final_metrics.find(spec_.objective.metric);
+    if (objective == point.final_metrics.end() || !std::isfinite(objective->second)) {
+      Add(absl::StrCat(path, ".final_metrics"),
+          absl::StrCat("has no finite value of the objective metric \"", spec_.objective.metric, "\"; give one"));
+    }
+  }
+
+  const core::JobSpec& spec_;
+  core::Problems& problems_;
+};
+
+}  // namespace
+
+absl::StatusOr<core::TrialsAdded> ReadAddedPoints(const v1::AddTrialsRequest& request, const core::JobSpec& spec) {
+  core::Problems problems;
+  core::TrialsAdded added;
+  added.request_id = request.request_id();
+  if (request.trials().empty() || request.trials_size() > 1000) {
+    problems.push_back({"trials", absl::StrCat("has ", request.trials_size(), " entries; give 1 to 1000")});
+    return InvalidArgument(problems);
+  }
+  PointReader reader(spec, problems);
+  for (int i = 0; i < request.trials_size(); ++i) {
+    added.points.push_back(reader.Read(request.trials(i), absl::StrCat("trials[", i, "]")));
+  }
+  if (!problems.empty()) return InvalidArgument(problems);
+  return added;
+}
+
+}  // namespace tuner::server

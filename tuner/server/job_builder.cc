@@ -1,0 +1,238 @@
+#include "tuner/server/job_builder.h"
+
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "core/resource_names.h"
+#include "core/validate.h"
+#include "executors/executor.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "proto/convert.h"
+#include "strategies/strategy.h"
+#include "tuner/server/field_order.h"
+#include "tuner/server/provenance.h"
+#include "tuner/server/status.h"
+#include "tuner/server/tokens.h"
+#include "tuner/v1/executors.pb.h"
+
+namespace tuner::server {
+namespace {
+
+constexpr size_t kMaxRequestId = 128;
+constexpr int64_t kMaxTrials = 1'000'000;
+
+bool Concerns(const core::Problem& problem, absl::string_view field) {
+  return absl::StartsWith(problem.path, field) &&
+         (problem.path.size() == field.size() || problem.path[field.size()] == '.' ||
+          problem.path[field.size()] == '[');
+}
+
+bool AnyConcerns(const core::Problems& problems, absl::string_view field) {
+  return std::any_of(problems.begin(), problems.end(), [field](const core::Problem& p) { return Concerns(p, field); });
+}
+
+void AddNames(const google::protobuf::RepeatedPtrField<v1::Parameter>& parameters, int depth,
+              core::ParameterMap& names) {
+  if (depth > 5) return;
+  for (const v1::Parameter& parameter : parameters) {
+    names.emplace(parameter.name(), std::string());
+    for (const v1::ConditionalChildren& children : parameter.children())
+      AddNames(children.parameters(), depth + 1, names);
+  }
+}
+
+// What the executors say of their options. When parameters have problems the space is empty; their names then stand in
+// as static ones, so that a command which uses them is not blamed.
+void AddExecutorProblems(const v1::TuningJobSpec& wire, const convert::ParsedSpec& parsed, core::Problems& problems) {
+  core::JobSpec spec = parsed.spec;
+  if (AnyConcerns(problems, "parameters")) AddNames(wire.parameters(), 0, spec.static_parameters);
+  for (size_t i = 0; i < spec.trial.executors.size(); ++i) {
+    const core::Options& options = spec.trial.executors[i].options;
+    const executors::ExecutorKind* kind = executors::FindExecutorKind(options.name);
+    if (kind == nullptr) continue;  // told as unimplemented, or as missing
+    for (core::Problem& problem : kind->validate(options.bytes, spec)) {
+      const std::string& path = parsed.executor_paths[i];
+      problems.push_back(
+          {problem.path.empty() ? path : absl::StrCat(path, ".", problem.path), std::move(problem.text)});
+    }
+  }
+}
+
+// Strategies look at the space and the limits together, so they are asked when those are in order.
+void AddStrategyProblems(const core::JobSpec& spec, core::Problems& problems) {
+  const strategies::StrategyKind* kind = strategies::FindStrategyKind(spec.strategy.name);
+  if (kind == nullptr || AnyConcerns(problems, "parameters") || AnyConcerns(problems, "limits.max_trials")) return;
+  for (core::Problem& problem : kind->validate(spec)) problems.push_back(std::move(problem));
+}
+
+absl::Status Unimplemented(const convert::ParsedSpec& parsed) {
+  std::vector<std::string> missing = parsed.unimplemented;
+  if (missing.empty() && strategies::FindStrategyKind(parsed.spec.strategy.name) == nullptr) {
+    missing.push_back(absl::StrCat("strategy.", parsed.spec.strategy.name, ": this server does not have it"));
+  }
+  for (size_t i = 0; missing.empty() && i < parsed.spec.trial.executors.size(); ++i) {
+    if (executors::FindExecutorKind(parsed.spec.trial.executors[i].options.name) != nullptr) continue;
+    missing.push_back(absl::StrCat(parsed.executor_paths[i], ": this server does not have it"));
+  }
+  if (missing.empty()) return absl::OkStatus();
+  return absl::UnimplementedError(absl::StrJoin(missing, "\n"));
+}
+
+// Sets what a grid's limits follow from.
+void ResolveGrid(CheckedSpec& checked, core::Problems& problems) {
+  const int64_t count = strategies::FindStrategyKind(checked.spec.strategy.name)->trial_count(checked.spec);
+  checked.grid_size = count;
+  if (count == 0 || checked.spec.limits.max_trials) return;
+  if (count > kMaxTrials) {
+    problems.push_back(
+        {"limits.max_trials", absl::StrCat("the grid has ", count, " combinations, more than the ", kMaxTrials,
+                                           " trials of a job; make it coarser, or set max_trials together with "
+                                           "strategy.grid.allow_partial")});
+    return;
+  }
+  checked.spec.limits.max_trials = static_cast<int32_t>(count);
+}
+
+// Fills in what only the wire options of an executor say.
+void ResolveExecutors(core::JobSpec& spec) {
+  for (core::ExecutorChoice& choice : spec.trial.executors) {
+    v1::ExternalExecutor external;
+    if (choice.options.name != "external" || !external.ParseFromString(choice.options.bytes)) continue;
+    choice.lease = external.has_lease() ? convert::FromProto(external.lease()) : absl::Seconds(300);
+  }
+}
+
+absl::Status CheckRequest(const v1::CreateTuningJobRequest& request) {
+  core::Problems problems;
+  if (request.request_id().size() > kMaxRequestId) {
+    problems.push_back({"request_id", absl::StrCat("has ", request.request_id().size(), " characters; use up to 128")});
+  }
+  if (!request.base_dir().empty() && request.base_dir().front() != '/') {
+    problems.push_back({"base_dir", absl::StrCat("\"", request.base_dir(), "\" is relative; give an absolute folder")});
+  }
+  return InvalidArgument(problems);
+}
+
+absl::StatusOr<uint64_t> RandomNumber() {
+  uint64_t number = 0;
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(&number), sizeof number) != 1) {
+    return absl::UnavailableError("no random numbers from OpenSSL");
+  }
+  return number;
+}
+
+}  // namespace
+
+absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::string& base_dir, uint64_t seed) {
+  convert::ParsedSpec parsed = convert::SpecFromProto(spec, base_dir);
+  core::Problems problems = convert::SpecProblems(parsed);
+  if (!core::IsJobId(parsed.spec.name) && !AnyConcerns(problems, "name")) {
+    problems.push_back(
+        {"name", absl::StrCat("\"", parsed.spec.name,
+                              "\" is no name for a job; use 1 to 63 letters, digits, '.', '_' and '-', a letter or "
+                              "digit first")});
+  }
+  AddExecutorProblems(spec, parsed, problems);
+  AddStrategyProblems(parsed.spec, problems);
+  SortProblems(problems);
+  if (!problems.empty()) return InvalidArgument(problems);
+  if (absl::Status status = Unimplemented(parsed); !status.ok()) return status;
+
+  CheckedSpec checked;
+  checked.spec = std::move(parsed.spec);
+  if (!parsed.has_seed) checked.spec.random_seed = seed;
+  ResolveGrid(checked, problems);
+  if (!problems.empty()) return InvalidArgument(problems);
+  ResolveExecutors(checked.spec);
+  checked.resolved = convert::ResolveSpec(spec, checked.spec);
+  checked.advice = core::Advise(checked.spec);
+  return checked;
+}
+
+absl::StatusOr<core::JobHeader> BuildJob(const v1::CreateTuningJobRequest& request) {
+  if (absl::Status status = CheckRequest(request); !status.ok()) return status;
+  absl::StatusOr<uint64_t> seed = RandomNumber();
+  if (!seed.ok()) return seed.status();
+  absl::StatusOr<CheckedSpec> checked = CheckSpec(request.spec(), request.base_dir(), *seed & 0x7fffffff);
+  if (!checked.ok()) return checked.status();
+
+  core::JobHeader header;
+  header.job_id = checked->spec.name;
+  char uid[16];
+  for (int half = 0; half < 2; ++half) {
+    absl::StatusOr<uint64_t> number = RandomNumber();
+    if (!number.ok()) return number.status();
+    std::memcpy(uid + 8 * half, &*number, 8);
+  }
+  header.uid = absl::BytesToHexString(absl::string_view(uid, sizeof uid));
+  header.spec_bytes = checked->resolved.SerializeAsString();
+  header.base_dir = request.base_dir();
+  header.provenance_bytes = FindProvenance(checked->spec).SerializeAsString();
+  header.advice = std::move(checked->advice);
+  header.request_id = request.request_id();
+  header.spec_hash = RequestHash(request);
+  header.tags = checked->spec.tags;
+  header.limits = checked->spec.limits;
+  header.grid_size = checked->grid_size;
+  return header;
+}
+
+uint64_t RequestHash(const v1::CreateTuningJobRequest& request) {
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);  // maps in the order of their keys
+    request.spec().SerializeToCodedStream(&coded);
+    coded.WriteString(request.base_dir());
+  }
+  uint64_t hash = 0;
+  std::memcpy(&hash, Sha256(bytes).data(), sizeof hash);
+  return hash;
+}
+
+bool IsRetry(const v1::CreateTuningJobRequest& request, const core::JobHeader& existing) {
+  return !request.request_id().empty() && request.request_id() == existing.request_id &&
+         RequestHash(request) == existing.spec_hash;
+}
+
+absl::StatusOr<core::JobSpec> SpecOfHeader(const core::JobHeader& header) {
+  v1::TuningJobSpec wire;
+  if (!wire.ParseFromString(header.spec_bytes)) {
+    return absl::DataLossError(absl::StrCat("the stored specification of ", header.job_id, " cannot be read"));
+  }
+  convert::ParsedSpec parsed = convert::SpecFromProto(wire, header.base_dir);
+  if (!parsed.problems.empty()) {
+    return absl::DataLossError(absl::StrCat("the stored specification of ", header.job_id, " is not whole: ",
+                                            parsed.problems.front().path, ": ", parsed.problems.front().text));
+  }
+  if (absl::Status status = Unimplemented(parsed); !status.ok()) return status;
+  ResolveExecutors(parsed.spec);
+  parsed.spec.limits = header.limits;
+  return std::move(parsed.spec);
+}
+
+absl::StatusOr<core::Limits> UpdatedLimits(const core::JobHeader& header, const v1::Limits& update) {
+  absl::StatusOr<core::JobSpec> spec = SpecOfHeader(header);
+  if (!spec.ok()) return spec.status();
+  core::Problems problems = convert::MergeLimits(update, spec->limits);
+  if (problems.empty()) {
+    problems = core::ValidateSpec(*spec);
+    for (core::Problem& problem : strategies::FindStrategyKind(spec->strategy.name)->validate(*spec)) {
+      problems.push_back(std::move(problem));
+    }
+  }
+  SortProblems(problems);
+  if (!problems.empty()) return InvalidArgument(problems);
+  return spec->limits;
+}
+
+}  // namespace tuner::server

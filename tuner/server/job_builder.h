@@ -1,0 +1,41 @@
+// From a request to the header of a new job: everything is checked, and what was left open is chosen.
+//
+// Threads: any. Errors: INVALID_ARGUMENT with every bad field by path, UNIMPLEMENTED naming everything that this
+// version lacks.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "core/job.h"
+#include "core/job_spec.h"
+#include "tuner/v1/tuning_service.pb.h"
+
+namespace tuner::server {
+
+struct CheckedSpec {
+  core::JobSpec spec;          // as resolved: seed chosen, limits of a grid set, defaults of executors filled in
+  v1::TuningJobSpec resolved;  // the same on the wire
+  int64_t grid_size = 0;
+  std::vector<std::string> advice;
+};
+
+// Checks a specification. `seed` is taken if the specification has none.
+absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::string& base_dir, uint64_t seed);
+
+// The header of the job that a request asks for: identity, specification, provenance. Reads files and runs git.
+absl::StatusOr<core::JobHeader> BuildJob(const v1::CreateTuningJobRequest& request);
+
+// The same specification and folder give the same number.
+uint64_t RequestHash(const v1::CreateTuningJobRequest& request);
+
+// Whether the request is a retry of the one that made `existing`.
+bool IsRetry(const v1::CreateTuningJobRequest& request, const core::JobHeader& existing);
+
+// The specification that a stored header holds, as the engine needs it. DATA_LOSS: it cannot be read.
+absl::StatusOr<core::JobSpec> SpecOfHeader(const core::JobHeader& header);
+
+// The limits that `update` makes of a job's, checked together with the rest of its specification. INVALID_ARGUMENT.
+absl::StatusOr<core::Limits> UpdatedLimits(const core::JobHeader& header, const v1::Limits& update);
+
+}  // namespace tuner::server
