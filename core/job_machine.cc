@@ -90,10 +90,10 @@ void Machine::On(const TrialsAdded& event) {
   }
   const int64_t to_run = std::count_if(event.points.begin(), event.points.end(),
                                        [](const auto& point) { return point.state == TrialState::kQueued; });
-  if (limits().max_trials && state_.own_trials() + to_run > *limits().max_trials) {
+  if (limits().max_trials && Claimed() + to_run > *limits().max_trials) {
     return ReplyError(absl::ResourceExhaustedError(
-        absl::StrCat("limits.max_trials is ", *limits().max_trials, " and ", state_.own_trials(), " trials are taken; ",
-                     to_run, " more do not fit: raise limits.max_trials or add fewer")));
+        absl::StrCat("limits.max_trials is ", *limits().max_trials, " and ", Claimed(), " trials are taken; ", to_run,
+                     " more do not fit: raise limits.max_trials or add fewer")));
   }
   Answer answer;
   for (const TrialsAdded::Point& point : event.points) {

@@ -79,10 +79,8 @@ class JobState {
   const std::set<int32_t>& active() const { return active_; }  // pending, running, stopping
   const std::set<int32_t>& paused() const { return paused_; }
   int active_on(int executor_index) const { return active_on_[executor_index]; }
-  // Trials that the job has started or holds to start, imported ones not counted.
   // Trials of which an attempt was ever started.
   int64_t started() const { return started_; }
-  int64_t own_trials() const { return static_cast<int64_t>(trials_.size()) - header_.counts.imported; }
   const std::vector<int32_t>* FindRequest(const std::string& request_id) const;  // trials made under a request id
 
   // What lives only as long as the server: not durable, so decisions change it directly.

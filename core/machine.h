@@ -77,6 +77,8 @@ class Machine {
   int FreeSlots() const;
   int FreeSlotsOn(int executor_index) const;
   std::optional<int> FreeExecutor(bool external) const;
+  // Trials that count against max_trials: those that were ever started, and those in the queue that will be.
+  int64_t Claimed() const;
   int StartableNew() const;
   void StartQueued();
   bool MayStart(const Trial& trial) const;

@@ -68,8 +68,7 @@ std::optional<std::string> Machine::CompletionReason() const {
     return absl::StrCat("all ", state_.started(), " trials have ended");
   }
   if (header.exhausted && state_.queued().empty()) {
-    return absl::StrCat("all ", state_.own_trials(),
-                        " trials have ended; the strategy has no more: ", exhausted_reason());
+    return absl::StrCat("all ", state_.started(), " trials have ended; the strategy has no more: ", exhausted_reason());
   }
   return std::nullopt;
 }
@@ -114,9 +113,14 @@ bool Machine::MayStart(const Trial& trial) const {
   return !trial.attempts.empty() || !limits().max_trials || state_.started() < *limits().max_trials;
 }
 
+int64_t Machine::Claimed() const {
+  return state_.started() + std::count_if(state_.queued().begin(), state_.queued().end(),
+                                          [&](int32_t number) { return state_.FindTrial(number)->attempts.empty(); });
+}
+
 int Machine::StartableNew() const {
   if (!limits().max_trials) return kMostAskedAtOnce;
-  const int64_t room = *limits().max_trials - std::max(state_.own_trials(), state_.started());
+  const int64_t room = *limits().max_trials - Claimed();
   return static_cast<int>(std::clamp<int64_t>(room, 0, kMostAskedAtOnce));
 }
 
@@ -276,7 +280,7 @@ std::string Machine::WhyNoTrial() const {
                         " trials are held or running; ask again when one has ended");
   }
   if (StartableNew() == 0) {
-    return absl::StrCat("limits.max_trials is ", limits().max_trials.value_or(0), " and ", state_.own_trials(),
+    return absl::StrCat("limits.max_trials is ", limits().max_trials.value_or(0), " and ", Claimed(),
                         " trials are taken; those that are not finished may come back");
   }
   if (state_.header().exhausted) return absl::StrCat("the strategy has no more: ", exhausted_reason());

@@ -1,6 +1,7 @@
 // A storage that refuses a commit, loses its acknowledgement, or dies, when a test says so. Forwards all else.
 //
-// Threads: those of the inner storage, but `plan` is called under no lock: single-threaded tests only. Ownership: borrows the inner storage.
+// Threads: those of the inner storage, but `plan` is called under no lock: single-threaded tests only. Ownership:
+// borrows the inner storage.
 #pragma once
 
 #include <functional>
@@ -15,8 +16,9 @@ class CrashingStorage : public storage::Storage {
  public:
   enum class Fate {
     kStore,
-    kRefuse,    // nothing is stored, the caller sees UNAVAILABLE
-    kLoseAck,   // it is stored, and the caller sees UNAVAILABLE all the same
+    kRefuse,   // nothing is stored, the caller sees UNAVAILABLE
+    kLoseAck,  // it is stored, and the caller sees UNAVAILABLE all the same
+    kForget,   // nothing is stored, the caller is told that it was: no storage may do this
     kDieBefore,
     kDieAfter,  // it is stored, and the server dies before it knows
   };
@@ -29,9 +31,7 @@ class CrashingStorage : public storage::Storage {
   void Die() { dead_ = true; }
   bool dead() const { return dead_; }
 
-  absl::Status CreateJob(const core::JobHeader& header) override {
-    return dead_ ? Dead() : inner_->CreateJob(header);
-  }
+  absl::Status CreateJob(const core::JobHeader& header) override { return dead_ ? Dead() : inner_->CreateJob(header); }
   absl::StatusOr<storage::LoadedJob> LoadJob(const std::string& job_id) const override {
     if (dead_) return Dead();
     return inner_->LoadJob(job_id);
@@ -44,6 +44,7 @@ class CrashingStorage : public storage::Storage {
     const Fate fate = dead_ ? Fate::kDieBefore : plan ? plan() : Fate::kStore;
     if (fate == Fate::kDieBefore || fate == Fate::kDieAfter) dead_ = true;
     std::vector<absl::Status> statuses(commits.size(), Dead());
+    if (fate == Fate::kForget) return std::vector<absl::Status>(commits.size());
     if (fate == Fate::kRefuse || fate == Fate::kDieBefore) return statuses;
     std::vector<absl::Status> stored = inner_->Commit(commits);
     return fate == Fate::kStore ? stored : statuses;

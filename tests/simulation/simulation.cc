@@ -53,7 +53,11 @@ struct AckedValue {
 class Simulation {
  public:
   Simulation(uint64_t seed, const Faults& faults)
-      : rng_(seed, 0), faults_(faults), clock_(kStart), store_(storage::MakeMemoryStorage()), world_(std::make_shared<FakeWorld>()) {}
+      : rng_(seed, 0),
+        faults_(faults),
+        clock_(kStart),
+        store_(storage::MakeMemoryStorage()),
+        world_(std::make_shared<FakeWorld>()) {}
 
   Outcome Run() {
     Boot();
@@ -83,7 +87,8 @@ class Simulation {
     outcome_.violations.push_back(text);
   }
 
-  // ---- server processes ------------------------------------------------------------------------------------------------------
+  // ---- server processes
+  // ------------------------------------------------------------------------------------------------------
 
   void Boot() {
     process_ = std::make_unique<Process>();
@@ -104,9 +109,8 @@ class Simulation {
     FakeExecutor::Options executor_options;
     executor_options.queue_events = true;
     process->executor = std::make_unique<FakeExecutor>(world_, process->engine->listener(), executor_options);
-    process->executor->SetFaults([this, process](FakeExecutor::Call call, const RunId& id) {
-      return NextEngineFault(*process, call, id);
-    });
+    process->executor->SetFaults(
+        [this, process](FakeExecutor::Call call, const RunId& id) { return NextEngineFault(*process, call, id); });
     const absl::Status status = process->engine->Start({{"process", process->executor.get()}});
     if (!status.ok() && !process->storage->dead()) Violation(absl::StrCat("start: ", status.ToString()));
   }
@@ -117,13 +121,12 @@ class Simulation {
     process_->storage->Die();
     process_.reset();
     if (Chance(0.3)) clock_.Advance(absl::Seconds(Below(400)));
-    workers_waiting_.clear();
     Boot();
   }
 
   CrashingStorage::Fate NextFate() {
     if (quiet_) return CrashingStorage::Fate::kStore;
-    if (faults_.forget_commits && Chance(0.1)) return CrashingStorage::Fate::kRefuse;
+    if (faults_.forget_commits && Chance(0.1)) return CrashingStorage::Fate::kForget;
     if (faults_.crashes && Chance(0.01)) {
       return Chance(0.5) ? CrashingStorage::Fate::kDieBefore : CrashingStorage::Fate::kDieAfter;
     }
@@ -148,7 +151,8 @@ class Simulation {
     return FakeExecutor::Fault::kNone;
   }
 
-  // ---- jobs ------------------------------------------------------------------------------------------------------------------
+  // ---- jobs
+  // ------------------------------------------------------------------------------------------------------------------
 
   core::JobSpec RandomSpec(int index) {
     core::JobSpec spec;
@@ -162,7 +166,8 @@ class Simulation {
     const bool grid = Chance(0.3);
     if (grid) {
       parameters[0].domain = core::CategoricalDomain{{"a", "b", "c"}};
-      parameters[1].domain = core::IntegerDomain{1, 1 + static_cast<int64_t>(Below(4)), core::Scale::kLinear, std::nullopt};
+      parameters[1].domain =
+          core::IntegerDomain{1, 1 + static_cast<int64_t>(Below(4)), core::Scale::kLinear, std::nullopt};
     } else {
       parameters[0].domain = core::DoubleDomain{0, 1, core::Scale::kLinear, std::nullopt, std::nullopt};
       parameters[1].domain = core::IntegerDomain{1, 10, core::Scale::kLinear, std::nullopt};
@@ -203,7 +208,8 @@ class Simulation {
     }
   }
 
-  // ---- what happens ----------------------------------------------------------------------------------------------------------
+  // ---- what happens
+  // ----------------------------------------------------------------------------------------------------------
 
   void Drain() {
     for (int i = 0; i < 50; ++i) {
@@ -281,9 +287,10 @@ class Simulation {
       core::Limits limits = limits_[job_id];
       limits.max_parallel_trials = 1 + static_cast<int32_t>(Below(4));
       limits.max_trials = 1 + static_cast<int32_t>(Below(25));
-      process_->engine->Post(job_id, core::LimitsUpdated{limits}, [this, job_id, limits](absl::StatusOr<engine::Reply> reply) {
-        if (reply.ok()) limits_[job_id] = limits;
-      });
+      process_->engine->Post(job_id, core::LimitsUpdated{limits},
+                             [this, job_id, limits](absl::StatusOr<engine::Reply> reply) {
+                               if (reply.ok()) limits_[job_id] = limits;
+                             });
     } else {
       AddTrials(job_id);
     }
@@ -312,7 +319,8 @@ class Simulation {
     });
   }
 
-  // ---- workers that ask and tell ---------------------------------------------------------------------------------------------
+  // ---- workers that ask and tell
+  // ---------------------------------------------------------------------------------------------
 
   void MoveWorker(bool faulty) {
     const std::string job_id = RandomJob();
@@ -333,12 +341,13 @@ class Simulation {
   }
 
   void Ask(const std::string& job_id, const std::string& worker) {
-    core::SuggestAsked ask{worker, 1 + static_cast<int32_t>(Below(2)), Chance(0.3) ? absl::StrCat("ask", worker, Below(20)) : "",
-                           absl::Milliseconds(200)};
+    core::SuggestAsked ask{worker, 1 + static_cast<int32_t>(Below(2)),
+                           Chance(0.3) ? absl::StrCat("ask", worker, Below(20)) : "", absl::Milliseconds(200)};
     const int count = ask.count;
     process_->engine->Post(job_id, std::move(ask), [this, job_id, worker, count](absl::StatusOr<engine::Reply> reply) {
       if (!reply.ok()) return;
-      if (static_cast<int>(reply->trials.size()) > std::max(count, 2)) Violation("a worker got more trials than it asked for");
+      if (static_cast<int>(reply->trials.size()) > std::max(count, 2))
+        Violation("a worker got more trials than it asked for");
       for (const core::Trial& trial : reply->trials) {
         if (!core::IsTerminal(trial.state)) held_[worker].insert({job_id, trial.number, trial.attempts.back().number});
       }
@@ -389,11 +398,14 @@ class Simulation {
     }
   }
 
-  // ---- what must always hold -------------------------------------------------------------------------------------------------
+  // ---- what must always hold
+  // -------------------------------------------------------------------------------------------------
 
   struct Seen {
     int started = 0;
     int active = 0;
+    bool checked = false;
+    core::Limits limits;  // in force at the last look: a start may have come just before they were lowered
     std::map<int32_t, core::Trial> ended;
   };
 
@@ -412,11 +424,16 @@ class Simulation {
       if (trial.ordinal && !ordinals.insert(*trial.ordinal).second) Violation("an ordinal was used twice");
       if (core::IsTerminal(trial.state)) now.ended[trial.number] = trial;
     }
-    if (header.limits.max_trials && now.started > std::max(seen.started, *header.limits.max_trials)) {
+    now.limits = header.limits;
+    const core::Limits& before_limits = seen.checked ? seen.limits : now.limits;
+    now.checked = true;
+    const int most = std::max(header.limits.max_trials.value_or(0), before_limits.max_trials.value_or(0));
+    if (header.limits.max_trials && now.started > std::max(seen.started, most)) {
       Violation(absl::StrCat(job_id, " started ", now.started, " trials, max_trials is ", *header.limits.max_trials));
     }
-    if (now.active > std::max(seen.active, header.limits.max_parallel_trials)) {
-      Violation(absl::StrCat(job_id, " has ", now.active, " trials in parallel, the limit is ", header.limits.max_parallel_trials));
+    if (now.active > std::max({seen.active, header.limits.max_parallel_trials, before_limits.max_parallel_trials})) {
+      Violation(absl::StrCat(job_id, " has ", now.active, " trials in parallel, the limit is ",
+                             header.limits.max_parallel_trials));
     }
     for (const auto& [number, before] : seen.ended) {
       auto it = now.ended.find(number);
@@ -437,7 +454,8 @@ class Simulation {
     for (size_t i = 0; i < trial.attempts.size(); ++i) {
       const core::Attempt& attempt = trial.attempts[i];
       if (attempt.number != static_cast<int32_t>(i) + 1) Violation(name + " misses an attempt");
-      if ((attempt.start_reason == core::StartReason::kFirst) != (i == 0)) Violation(name + " has an attempt without a reason");
+      if ((attempt.start_reason == core::StartReason::kFirst) != (i == 0))
+        Violation(name + " has an attempt without a reason");
       if (i + 1 < trial.attempts.size() && !attempt.end_time) Violation(name + " has two attempts at once");
     }
     if (core::IsTerminal(trial.state) && !trial.attempts.empty() && !trial.attempts.back().end_time) {
@@ -450,7 +468,8 @@ class Simulation {
     for (const executors::RunSpec& spec : world_->launched()) {
       if (spec.id.job_id != job_id) continue;
       const FakeWorld::Run run = *world_->Find(spec.id);
-      if (run.starts > 1) Violation(absl::StrCat("run ", spec.id.trial, "/", spec.id.attempt, " was started ", run.starts, " times"));
+      if (run.starts > 1)
+        Violation(absl::StrCat("run ", spec.id.trial, "/", spec.id.attempt, " was started ", run.starts, " times"));
       if (spec.id.trial > static_cast<int32_t>(loaded.trials.size())) {
         Violation("a trial runs that storage does not know");
         return;
@@ -475,7 +494,8 @@ class Simulation {
       auto entry = store_->ReadTrial(job_id, trial.number);
       for (const core::Measurement& m : entry->measurements) {
         ++outcome_.measurements;
-        if (!values[trial.number].emplace(std::pair(m.attempt, m.step), m.value).second) Violation("a measurement is there twice");
+        if (!values[trial.number].emplace(std::pair(m.attempt, m.step), m.value).second)
+          Violation("a measurement is there twice");
       }
       if (trial.measurement_count != static_cast<int64_t>(entry->measurements.size())) {
         Violation(absl::StrCat("trial ", trial.number, " counts ", trial.measurement_count, " measurements and has ",
@@ -490,7 +510,8 @@ class Simulation {
     }
     for (const Held& held : completed_) {
       if (held.job_id != job_id) continue;
-      if (loaded->trials[held.trial - 1].attempts[held.attempt - 1].completion.empty()) Violation("an acknowledged completion is lost");
+      if (loaded->trials[held.trial - 1].attempts[held.attempt - 1].completion.empty())
+        Violation("an acknowledged completion is lost");
     }
     for (const executors::RunSpec& spec : world_->launched()) {
       if (spec.id.job_id != job_id) continue;
@@ -509,10 +530,15 @@ class Simulation {
     for (const auto& [job_id, spec] : specs_) {
       absl::StatusOr<storage::LoadedJob> loaded = store_->LoadJob(job_id);
       if (core::IsTerminal(loaded->record.header.status)) continue;
-      absl::StrAppend(&text, " ", job_id, " [", loaded->record.header.reason, "; ", process_->engine->PausedReason(job_id), "]");
+      const core::JobHeader& header = loaded->record.header;
+      absl::StrAppend(&text, " ", job_id, " [", header.reason, "; ", process_->engine->PausedReason(job_id), "; ",
+                      loaded->trials.size(), " trials of ", header.limits.max_trials.value_or(-1), ", next ordinal ",
+                      header.next_ordinal, header.exhausted ? ", exhausted" : "", ", on ",
+                      spec.trial.executors[0].options.name, ", ", spec.strategy.name, "]");
       for (const core::Trial& trial : loaded->trials) {
         if (core::IsTerminal(trial.state)) continue;
-        absl::StrAppend(&text, " trial ", trial.number, " ", std::string(core::TrialStateName(trial.state)), " (", trial.reason, ")");
+        absl::StrAppend(&text, " trial ", trial.number, " ", std::string(core::TrialStateName(trial.state)), " (",
+                        trial.reason, ")");
       }
     }
     return text;
@@ -536,7 +562,6 @@ class Simulation {
   bool quiet_ = false;
 
   std::map<std::string, std::set<Held>> held_;
-  std::set<std::string> workers_waiting_;
   std::map<std::string, std::vector<int32_t>> added_;
   std::vector<AckedValue> acked_;
   std::set<Held> completed_;

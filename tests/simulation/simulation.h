@@ -1,5 +1,6 @@
-// One simulated history of a server: the real job machine, engine and storage, on a clock of its own, with scripted runs and workers, and faults at
-// every seam: refused commits, lost acknowledgements, duplicate and late events, crashes at any commit or launch.
+// One simulated history of a server: the real job machine, engine and storage, on a clock of its own, with scripted
+// runs and workers, and faults at every seam: refused commits, lost acknowledgements, duplicate and late events,
+// crashes at any commit or launch.
 //
 // After each step it checks what product.md says must always hold. A pure function of its seed.
 #pragma once
@@ -25,9 +26,8 @@ struct Faults {
   bool crashes = true;
   bool storage = true;
   bool duplicates = true;
-  // Defects planted by the tests of the simulation itself, which must see them.
-  bool forget_commits = false;  // the storage acknowledges and forgets one in ten commits
-  bool relaunch = false;        // the world starts a run again that it is asked to start again
+  // A defect planted by the test of the simulation itself, which must see it: the storage forgets one in ten commits.
+  bool forget_commits = false;
 };
 
 Outcome Simulate(uint64_t seed, const Faults& faults);

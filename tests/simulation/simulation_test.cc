@@ -1,5 +1,5 @@
-// Thousands of random histories; each is a pure function of the printed seed. TUNER_SIMULATION_SEEDS sets how many (default 2,000),
-// TUNER_SIMULATION_FIRST the first one.
+// Thousands of random histories; each is a pure function of the printed seed. TUNER_SIMULATION_SEEDS sets how many
+// (default 2,000), TUNER_SIMULATION_FIRST the first one.
 #include "tests/simulation/simulation.h"
 
 #include <cstdlib>
@@ -38,7 +38,15 @@ TEST(Simulation, WhatMustAlwaysHoldHoldsOverRandomHistories) {
 }
 
 TEST(Simulation, IsAPureFunctionOfItsSeed) {
-  for (uint64_t seed = 1; seed <= 20; ++seed) EXPECT_EQ(Simulate(seed, Faults{}).log, Simulate(seed, Faults{}).log) << seed;
+  for (uint64_t seed = 1; seed <= 20; ++seed)
+    EXPECT_EQ(Simulate(seed, Faults{}).log, Simulate(seed, Faults{}).log) << seed;
+}
+
+TEST(Simulation, SeesAStorageThatForgets) {
+  int seen = 0;
+  for (uint64_t seed = 1; seed <= 40; ++seed)
+    seen += Simulate(seed, Faults{.forget_commits = true}).violations.empty() ? 0 : 1;
+  EXPECT_GT(seen, 10);
 }
 
 TEST(Simulation, WithoutFaultsEveryJobEnds) {

@@ -31,7 +31,7 @@ struct RetryTask {};
 // A launch that is tried again later.
 struct Waiting {
   executors::RunSpec spec;
-  bool surely_not_started = true;  // false: the engine did not answer, and may have started it
+  bool surely_not_started = true;            // false: the engine did not answer, and may have started it
   std::optional<absl::Duration> stop_grace;  // stop it as soon as it is known to be there
 };
 using Task = std::variant<executors::RunSpec, StopTask, AdoptTask, RemoveTask, RetryTask>;

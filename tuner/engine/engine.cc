@@ -203,7 +203,8 @@ class EngineImpl : public Engine, public executors::RunListener {
   Watchers watchers_;
 
   // Of the loop.
-  absl::btree_map<std::string, std::unique_ptr<JobRunner>> jobs_;  // in a fixed order, so that equal histories stay equal
+  absl::btree_map<std::string, std::unique_ptr<JobRunner>>
+      jobs_;  // in a fixed order, so that equal histories stay equal
   absl::flat_hash_map<std::string, std::string> job_of_uid_;
   absl::btree_set<std::string> touched_;
   core::CallId next_call_ = 1;
@@ -469,11 +470,9 @@ void EngineImpl::Install(JobRunner& job, core::JobSpec spec, storage::LoadedJob 
   state.live.preempted = preempted_;
   job_of_uid_[state.header().uid] = job.job_id;
 
-  if (!core::IsTerminal(state.header().status)) {
-    std::sort(finished.begin(), finished.end(),
-              [](const core::Trial& a, const core::Trial& b) { return a.finish_seq < b.finish_seq; });
-    strategies_->Build(state.header().uid, state.spec(), std::move(finished));
-  }
+  std::sort(finished.begin(), finished.end(),
+            [](const core::Trial& a, const core::Trial& b) { return a.finish_seq < b.finish_seq; });
+  strategies_->Build(state.header().uid, state.spec(), std::move(finished));
 
   job.phase = JobRunner::Phase::kAdopting;
   job.adopted.clear();
