@@ -1,0 +1,146 @@
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/cli/cli_process.h"
+#include "tests/cli/fake_service.h"
+#include "tuner/cli/gnuplot.h"
+#include "tuner/cli/plot_data.h"
+#include "tuner/cli/plot_script.h"
+
+namespace tuner::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+PlotData Forest(int count) {
+  tuner::testing::FakeService service;
+  tuner::testing::FillForest(service, count);
+  v1::ListTrialsResponse trials;
+  for (const v1::Trial& trial : service.trials["tuningJobs/forest"]) *trials.add_trials() = trial;
+  return MakePlotData(service.jobs["tuningJobs/forest"], trials);
+}
+
+// Width and height of a PNG, or of an SVG's view box; 0 by 0 for what is neither.
+std::pair<int, int> PictureSize(const std::string& bytes) {
+  if (bytes.rfind("\x89PNG\r\n\x1a\n", 0) == 0 && bytes.size() > 24) {
+    const auto number = [&](size_t at) {
+      int value = 0;
+      for (size_t i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
+      return value;
+    };
+    return bytes.find("IEND") == std::string::npos ? std::pair(0, 0) : std::pair(number(16), number(20));
+  }
+  int width = 0, height = 0;
+  const size_t box = bytes.find("viewBox=\"0 0 ");
+  if (box == std::string::npos || bytes.find("</svg>") == std::string::npos) return {0, 0};
+  std::sscanf(bytes.c_str() + box, "viewBox=\"0 0 %d %d\"", &width, &height);
+  return {width, height};
+}
+
+std::string Drawn(const std::string& kind, const PlotData& data, const std::string& format) {
+  const tuner::testing::TestFolder folder;
+  const std::string file = folder.path() + "/it's a picture." + format;
+  const std::string body = kind == "history"    ? HistoryScript(data)
+                           : kind == "parallel" ? ParallelScript(data)
+                           : kind == "slice"    ? SliceScript(data)
+                                                : CurvesScript(data);
+  const auto status = RunGnuplot(Preamble(format, file, SizeOf(kind, data, {})) + body + "unset output\n");
+  EXPECT_TRUE(status.ok()) << kind << ": " << status;
+  std::ifstream in(file, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+class PictureTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (FindGnuplot().empty()) GTEST_SKIP() << "gnuplot is not installed";
+  }
+  void ExpectPicture(const PlotData& data) {
+    for (const char* format : {"svg", "png"}) {
+      const auto [width, height] = PictureSize(Drawn(GetParam(), data, format));
+      EXPECT_GE(width, 500) << format;
+      EXPECT_GE(height, 300) << format;
+    }
+  }
+};
+
+TEST_P(PictureTest, OfManyTrials) { ExpectPicture(Forest(60)); }
+TEST_P(PictureTest, OfNoTrial) { ExpectPicture(Forest(0)); }
+TEST_P(PictureTest, OfOneTrial) { ExpectPicture(Forest(1)); }
+TEST_P(PictureTest, OfAThousandTrials) {
+  const PlotData data = Forest(1000);
+  const auto [width, height] = PictureSize(Drawn(GetParam(), data, "svg"));
+  EXPECT_GE(width, 500);
+  EXPECT_GE(height, 300);
+}
+
+TEST_P(PictureTest, OfFailedTrialsOnly) {
+  PlotData data = Forest(10);
+  for (PlotTrial& trial : data.trials) {
+    trial.state = v1::Trial::FAILED;
+    trial.objective.reset();
+  }
+  data.best = 0;
+  data.curves.clear();
+  data.objective = PlotAxis{"loss"};
+  ExpectPicture(data);
+}
+
+TEST_P(PictureTest, NamesAreOnlyText) {
+  PlotData data = Forest(12);
+  data.job = "it's `id` $(id) \"q\" \\";
+  data.metric = "a'b\\n\"\x1b{c}_d";
+  data.axes[0].name = "'; system('touch /tmp/x') #";
+  data.axes[2].categories = {"'; quit", "\"", "é"};
+  ExpectPicture(data);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, PictureTest, ::testing::Values("history", "parallel", "slice", "curves"),
+                         [](const auto& kind) { return kind.param; });
+
+TEST(PlotDataTest, LeavesOutWhatIsNotFinite) {
+  v1::TuningJob job;
+  job.mutable_spec()->mutable_objective()->set_metric("m");
+  job.mutable_spec()->mutable_objective()->set_goal(v1::Objective::MAXIMIZE);
+  v1::ListTrialsResponse trials;
+  for (const double value : {1.0, 5.0, static_cast<double>(NAN), static_cast<double>(INFINITY)}) {
+    v1::Trial& trial = *trials.add_trials();
+    trial.set_number(trials.trials_size());
+    trial.set_state(v1::Trial::COMPLETED);
+    trial.set_objective(value);
+    v1::Measurement& measurement = *trial.add_measurements();
+    measurement.set_metric("m");
+    measurement.set_step(1);
+    measurement.set_value(value);
+  }
+  const PlotData data = MakePlotData(job, trials);
+  EXPECT_EQ(data.best, 2);
+  EXPECT_EQ(data.objective.max, 5);
+  EXPECT_TRUE(data.trials[2].failed());
+  EXPECT_EQ(data.curves.at("m").size(), 2);
+  EXPECT_EQ(data.Goodness(5), 1);
+  EXPECT_EQ(data.Goodness(1), 0);
+}
+
+TEST(PlotDataTest, AxesKnowTheirScale) {
+  PlotAxis axis{"x", PlotAxis::Scale::kLog, 1e-4, 1, {}};
+  EXPECT_NEAR(axis.Position(1e-2), 0.5, 1e-12);
+  std::vector<std::string> labels;
+  for (const auto& tick : axis.Ticks(5)) labels.push_back(tick.label);
+  EXPECT_THAT(labels, ::testing::ElementsAre("0.0001", "0.001", "0.01", "0.1", "1"));
+  PlotAxis one{"x", PlotAxis::Scale::kLinear, 3, 3, {}};
+  EXPECT_EQ(one.Position(3), 0.5);
+  EXPECT_EQ(one.Ticks(5).size(), 1);
+}
+
+TEST(PlotScriptTest, QuotesEndOnlyWhereTheyShould) {
+  EXPECT_EQ(Quoted("it's"), "'it''s'");
+  EXPECT_EQ(Quoted("a\nb"), "'a\\nb'");
+}
+
+}  // namespace
+}  // namespace tuner::cli

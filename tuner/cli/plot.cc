@@ -1,0 +1,93 @@
+// plot: pictures of a job, as files.
+#include <filesystem>
+#include <functional>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "tuner/cli/errors.h"
+#include "tuner/cli/gnuplot.h"
+#include "tuner/cli/job_view.h"
+#include "tuner/cli/pages.h"
+#include "tuner/cli/plot_script.h"
+#include "tuner/cli/verbs.h"
+
+namespace tuner::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Kind {
+  const char* name;
+  std::string (*script)(const PlotData&);
+};
+constexpr Kind kKinds[] = {
+    {"history", &HistoryScript}, {"parallel", &ParallelScript}, {"slice", &SliceScript}, {"curves", &CurvesScript}};
+
+std::string FormatOf(const PlotOptions& options) {
+  if (!options.format.empty()) return options.format;
+  return absl::EndsWithIgnoreCase(options.out, ".png") ? "png" : "svg";
+}
+
+// Where a picture goes: the file that was named, or JOB-KIND.svg in the folder.
+absl::StatusOr<fs::path> PathOf(const PlotOptions& options, const std::string& job, const std::string& kind) {
+  const fs::path out = options.out;
+  const std::string ending = "." + FormatOf(options);
+  if (options.kind != "all" && absl::EndsWithIgnoreCase(options.out, ending)) return out;
+  if (absl::EndsWithIgnoreCase(options.out, ".svg") || absl::EndsWithIgnoreCase(options.out, ".png")) {
+    return absl::InvalidArgumentError(options.kind == "all"
+                                          ? "--out names one file, but four are drawn. Name a folder, or one --kind."
+                                          : "the ending of --out is not that of --format.");
+  }
+  std::error_code error;
+  if (!out.empty()) fs::create_directories(out, error);
+  if (error)
+    return absl::PermissionDeniedError(
+        absl::StrCat("cannot make the folder ", options.out, ": ", error.message(), "."));
+  return out / absl::StrCat(job, "-", kind, ending);
+}
+
+// Draws beside the target and puts it there when it is whole.
+absl::Status Draw(const Kind& kind, const PlotData& data, const PlotOptions& options, const fs::path& path) {
+  const std::string unfinished = path.string() + ".unfinished";
+  const PlotSize size = SizeOf(kind.name, data, {options.width, options.height});
+  std::error_code error;
+  if (auto status =
+          RunGnuplot(absl::StrCat(Preamble(FormatOf(options), unfinished, size), kind.script(data), "unset output\n"));
+      !status.ok()) {
+    fs::remove(unfinished, error);
+    return status;
+  }
+  fs::rename(unfinished, path, error);
+  if (error)
+    return absl::PermissionDeniedError(absl::StrCat("cannot write ", path.string(), ": ", error.message(), "."));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<int> PlotJob(Context& context, const PlotOptions& options) {
+  const auto name = JobNameOf(options.job);
+  if (!name.ok()) return name.status();
+  auto client = context.Open(Embed::kLookOnly);
+  if (!client.ok()) return client.status();
+  const auto job = FetchJob(**client, *name);
+  if (!job.ok()) return job.status();
+  v1::ListTrialsRequest request;
+  request.set_parent(*name);
+  request.set_include_measurements(options.kind == "all" || options.kind == "curves");
+  const auto trials = FetchTrials(**client, request, 0);
+  if (!trials.ok()) return trials.status();
+  const PlotData data = MakePlotData(*job, *trials);
+  for (const Kind& kind : kKinds) {
+    if (options.kind != "all" && options.kind != kind.name) continue;
+    const auto path = PathOf(options, data.job, kind.name);
+    if (!path.ok()) return path.status();
+    if (auto status = Draw(kind, data, options, *path); !status.ok()) return status;
+    if (!context.json()) context.printer().out() << path->string() << "\n";
+  }
+  return kDone;
+}
+
+}  // namespace tuner::cli

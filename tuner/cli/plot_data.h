@@ -1,0 +1,65 @@
+// What pictures of a job are drawn from: its trials as numbers on axes. Only finite values get in.
+//
+// Pure functions; any thread. Ownership: values.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tuner/v1/tuning_service.pb.h"
+
+namespace tuner::cli {
+
+// An axis of a parameter or of the objective.
+struct PlotAxis {
+  enum class Scale { kLinear, kLog, kReverseLog };
+  std::string name;
+  Scale scale = Scale::kLinear;
+  double min = 0, max = 1;              // of the values; of categories: 0 to their number - 1
+  std::vector<std::string> categories;  // labels of 0, 1, ...; empty: numbers
+
+  // 0 at min, 1 at max, on the scale; 0.5 for an axis of one value.
+  double Position(double value) const;
+  // Where labels stand: every category, or round numbers.
+  struct Tick {
+    double value;
+    std::string label;
+  };
+  std::vector<Tick> Ticks(int about) const;
+};
+
+struct PlotTrial {
+  int number = 0;
+  v1::Trial::State state = v1::Trial::STATE_UNSPECIFIED;
+  std::optional<double> objective;            // finite
+  std::vector<std::optional<double>> values;  // by axis; absent: not active in this trial
+  bool failed() const { return !objective && state >= v1::Trial::COMPLETED; }
+};
+
+struct PlotCurve {
+  int trial = 0;
+  std::vector<std::pair<double, double>> points;  // step and value, ascending steps
+};
+
+struct PlotData {
+  std::string job, metric;
+  bool maximize = false;
+  std::vector<PlotAxis> axes;                            // parameters, in the order of the specification
+  PlotAxis objective;                                    // over the trials that have one
+  std::vector<PlotTrial> trials;                         // in order of number
+  int best = 0;                                          // number of the best trial; 0: none
+  std::map<std::string, std::vector<PlotCurve>> curves;  // by metric; the objective's among them
+
+  // 0 for the worst, 1 for the best value there is.
+  double Goodness(double value) const;
+};
+
+// `trials` with measurements if curves are wanted. The last attempt's measurements make a curve.
+PlotData MakePlotData(const v1::TuningJob& job, const v1::ListTrialsResponse& trials);
+
+// Whether numbers that differ this much are better seen on a logarithmic axis.
+bool WantsLog(double min, double max);
+
+}  // namespace tuner::cli

@@ -1,0 +1,174 @@
+// Pictures of several panels: slices and metric curves.
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "tuner/cli/plot_parts.h"
+#include "tuner/cli/plot_script.h"
+#include "tuner/cli/text.h"
+
+namespace tuner::cli {
+namespace {
+
+constexpr size_t kMostCurveTrials = 400;  // more lines than that are a carpet; the best of them are drawn
+
+std::string Multiplot(size_t panels, const std::string& title) {
+  const size_t columns = panels <= 1 ? 1 : panels <= 4 ? 2 : 3;
+  const size_t rows = (panels + columns - 1) / columns;
+  const double pixels = rows == 1 ? 420 : rows * 300.0 + 60;
+  const double top = 1 - 44 / pixels;
+  return absl::StrCat("set multiplot layout ", rows, ",", columns, " margins screen ", columns == 1 ? 0.10 : 0.07, ",",
+                      0.87, ",", 62 / pixels, ",", top - 14 / pixels, " spacing screen ",
+                      columns == 1   ? 0.0
+                      : columns == 2 ? 0.085
+                                     : 0.06,
+                      ",", 78 / pixels, "\nset label 999 ", Quoted(title), " at screen 0.012,", top + 18 / pixels,
+                      " left font ',15' tc rgb '", kInk, "' front\n");
+}
+
+std::string Heading(const PlotData& data, const std::string& what) {
+  return absl::StrCat(data.job, ": ", what, ", ", data.maximize ? "maximize " : "minimize ", data.metric);
+}
+
+// One colour bar for all panels, at the right edge, drawn with the first.
+std::string SharedBar() { return "set colorbox user origin screen 0.905,0.2 size screen 0.016,0.6\n"; }
+
+std::string AxisSettings(const PlotAxis& axis) {
+  std::string text =
+      absl::StrCat("set xlabel ", Quoted(Shortened(Printable(axis.name), 40)), "\nunset logscale x\nset xtics auto\n");
+  if (!axis.categories.empty()) {
+    std::string tics;
+    for (const PlotAxis::Tick& tick : axis.Ticks(10))
+      absl::StrAppend(&tics, tics.empty() ? "" : ", ", Quoted(tick.label), " ", tick.value);
+    return absl::StrCat(text, "set xtics (", tics, ")", axis.categories.size() > 5 ? " rotate by 35 right" : "",
+                        "\nset xrange [-0.5:", axis.categories.size(), "-0.5]\n");
+  }
+  text += "set xtics norotate\n";
+  if (axis.scale == PlotAxis::Scale::kLog) {
+    const double margin = std::pow(std::max(axis.max / axis.min, 1.1), 0.04);
+    return absl::StrCat(text, "set logscale x\nset xrange [", Cell(axis.min / margin), ":", Cell(axis.max * margin),
+                        "]\n");
+  }
+  const double margin = axis.max > axis.min ? (axis.max - axis.min) * 0.04 : std::max(std::abs(axis.min) * 0.05, 0.5);
+  return absl::StrCat(text, "set xrange [", Cell(axis.min - margin), ":", Cell(axis.max + margin), "]\n");
+}
+
+// Small shifts, fixed by the trial's number, so that equal categories do not hide each other.
+double Shift(const PlotAxis& axis, int number) {
+  return axis.categories.empty() ? 0 : ((number * 7919) % 101 - 50) / 50.0 * 0.16;
+}
+
+std::string SlicePanel(const PlotData& data, size_t index, double point_size, int last_trial) {
+  const PlotAxis& axis = data.axes[index];
+  std::string values, failed, best;
+  for (const PlotTrial& trial : data.trials) {
+    if (!trial.values[index]) continue;
+    const std::string x = Cell(*trial.values[index] + Shift(axis, trial.number));
+    if (trial.failed()) absl::StrAppend(&failed, x, "\n");
+    if (!trial.objective) continue;
+    absl::StrAppend(trial.number == data.best ? &best : &values, x, " ", Cell(*trial.objective), " ", trial.number,
+                    "\n");
+  }
+  const auto block = [&](const char* name, const std::string& rows) {
+    return absl::StrCat("$", name, index, " << EOD\n", rows.empty() ? "NaN NaN NaN\n" : rows, "EOD\n");
+  };
+  std::string script = absl::StrCat(AxisSettings(axis), block("values", values), block("failed", failed),
+                                    block("best", best), "set cbrange [1:", std::max(2, last_trial), "]\n");
+  absl::StrAppend(&script, "plot $values", index, " using 1:2:3 with points pt 7 ps ", point_size,
+                  " palette notitle, $best", index, " using 1:2 with points pt 7 ps ", point_size * 1.8, " lc rgb '",
+                  kOrange, "' title 'best'");
+  if (!failed.empty())
+    absl::StrAppend(&script, ", $failed", index, " using 1:(0.02) axes x1y2 with points pt 2 ps 0.8 lw 1.6 lc rgb '",
+                    kRed, "' title 'failed'");
+  return absl::StrCat(script, "\nunset label 999\nunset colorbox\nunset key\n");
+}
+
+// The lines of one metric, worst trials first.
+std::string CurvesPanel(const PlotData& data, const std::string& metric, const std::vector<PlotCurve>& curves,
+                        size_t index, const std::vector<std::pair<double, int>>& order) {
+  double low = INFINITY, high = -INFINITY, steps = 0;
+  std::string lines, best;
+  for (const auto& [goodness, number] : order) {
+    const auto curve =
+        std::find_if(curves.begin(), curves.end(), [number = number](const PlotCurve& c) { return c.trial == number; });
+    if (curve == curves.end()) continue;
+    const unsigned colour = goodness < 0 ? 0x60D55E00 : ObjectiveColour(goodness, order.size() > 60 ? 0x90 : 0x40);
+    std::string& rows = number == data.best ? best : lines;
+    for (const auto& [step, value] : curve->points) {
+      absl::StrAppend(&rows, Cell(step), " ", Cell(value), " ", colour, "\n");
+      low = std::min(low, value);
+      high = std::max(high, value);
+      steps = std::max(steps, step);
+    }
+    rows += "\n";
+  }
+  std::string script =
+      absl::StrCat("set xlabel 'step'\nset ylabel ", Quoted(Shortened(Printable(metric), 40)), "\nset xrange [*:*]\n",
+                   WantsLog(low, high) ? "set logscale y\n" : "unset logscale y\n");
+  if (!(high > low))
+    absl::StrAppend(&script, "set yrange [", Cell(std::isfinite(low) ? low - 1 : 0), ":",
+                    Cell(std::isfinite(high) ? high + 1 : 1), "]\n");
+  if (steps <= 1) absl::StrAppend(&script, "set xrange [0:2]\n");
+  const char* style = steps <= 1 ? "points pt 7 ps 0.7" : "lines lw 1.2";
+  absl::StrAppend(&script, "$lines", index, " << EOD\n", lines.empty() ? "NaN NaN 0\n" : lines, "EOD\n$best", index,
+                  " << EOD\n", best.empty() ? "NaN NaN 0\n" : best, "EOD\n");
+  absl::StrAppend(&script, "plot $lines", index, " using 1:2:3 with ", style, " lc rgb variable notitle");
+  if (!best.empty())
+    absl::StrAppend(&script, ", $best", index, " using 1:2 with ", steps <= 1 ? "points pt 7 ps 1.2" : "lines lw 2.8",
+                    " lc rgb '", kOrange, "' title 'best: trial ", data.best, "'");
+  if (data.best > 0) absl::StrAppend(&script, ", ", kShowColourBar);
+  return absl::StrCat(script, "\nset yrange [*:*]\nunset label 999\nunset colorbox\nunset key\n");
+}
+
+// Trials from the worst to the best with their goodness, -1 for those without a value.
+std::vector<std::pair<double, int>> DrawingOrder(const PlotData& data) {
+  std::vector<std::pair<double, int>> order;
+  for (const PlotTrial& trial : data.trials)
+    order.emplace_back(trial.objective ? data.Goodness(*trial.objective) : -1, trial.number);
+  std::stable_sort(order.begin(), order.end());
+  if (order.size() > kMostCurveTrials) order.erase(order.begin(), order.end() - kMostCurveTrials);
+  return order;
+}
+
+}  // namespace
+
+std::string SliceScript(const PlotData& data) {
+  const std::string what = "objective by parameter";
+  if (data.axes.empty() || data.trials.empty())
+    return EmptyPicture(data, what, data.axes.empty() ? "the job has no parameters" : "no trial yet");
+  std::string script = Multiplot(data.axes.size(), Heading(data, what));
+  absl::StrAppend(&script, SharedBar(),
+                  "set palette defined (0 '#C7D9E8', 0.5 '#4A90C2', 1 '#08306B')\nset cblabel 'trial'\nset y2range "
+                  "[0:1]\nset ylabel ",
+                  Quoted(Shortened(Printable(data.metric), 40)), "\n");
+  if (data.best == 0) {
+    script += "set yrange [0:1]\nunset ytics\n";
+  } else if (data.objective.scale == PlotAxis::Scale::kLog) {
+    script += "set logscale y\n";
+  } else if (!(data.objective.max > data.objective.min)) {
+    absl::StrAppend(&script, "set yrange [", Cell(data.objective.min - 1), ":", Cell(data.objective.max + 1), "]\n");
+  }
+  const double size = data.trials.size() > 300 ? 0.4 : 0.65;
+  for (size_t i = 0; i < data.axes.size(); ++i) script += SlicePanel(data, i, size, data.trials.back().number);
+  return script + "unset multiplot\n";
+}
+
+std::string CurvesScript(const PlotData& data) {
+  const std::string what = "metrics by step";
+  if (data.curves.empty()) return EmptyPicture(data, what, "no trial has told a value yet");
+  std::string script = Multiplot(data.curves.size(), Heading(data, what));
+  if (data.best > 0) script += ObjectivePalette(data) + SharedBar();
+  const auto order = DrawingOrder(data);
+  size_t index = 0;
+  // The objective first, then the others by name.
+  const auto objective = data.curves.find(data.metric);
+  if (objective != data.curves.end()) script += CurvesPanel(data, objective->first, objective->second, index++, order);
+  for (const auto& [metric, curves] : data.curves) {
+    if (metric != data.metric) script += CurvesPanel(data, metric, curves, index++, order);
+  }
+  return script + "unset multiplot\n";
+}
+
+}  // namespace tuner::cli

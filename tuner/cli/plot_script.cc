@@ -1,0 +1,178 @@
+#include "tuner/cli/plot_script.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
+#include "tuner/cli/plot_parts.h"
+#include "tuner/cli/text.h"
+
+namespace tuner::cli {
+namespace {
+
+struct Colour {
+  double red, green, blue;
+};
+// Viridis from its dark end; the palest yellow is left out, as it cannot be seen on white.
+constexpr Colour kBestToWorst[] = {{68, 1, 84}, {59, 82, 139}, {33, 145, 140}, {94, 201, 98}, {190, 222, 50}};
+constexpr int kStops = 5;
+
+Colour At(double worse) {
+  const double place = std::clamp(worse, 0.0, 1.0) * (kStops - 1);
+  const int stop = std::min(kStops - 2, static_cast<int>(place));
+  const double share = place - stop;
+  const auto mix = [share](double a, double b) { return a + (b - a) * share; };
+  const Colour &a = kBestToWorst[stop], &b = kBestToWorst[stop + 1];
+  return {mix(a.red, b.red), mix(a.green, b.green), mix(a.blue, b.blue)};
+}
+
+unsigned Packed(const Colour& colour, unsigned alpha) {
+  const auto byte = [](double value) { return static_cast<unsigned>(std::lround(value)); };
+  return alpha << 24 | byte(colour.red) << 16 | byte(colour.green) << 8 | byte(colour.blue);
+}
+
+// Points of a history, by what became of the trial.
+struct HistoryPoints {
+  std::string completed, stopped, failed, best_so_far;
+  int failures = 0, early = 0;
+};
+
+HistoryPoints PointsOf(const PlotData& data) {
+  HistoryPoints points;
+  double best = NAN;
+  for (const PlotTrial& trial : data.trials) {
+    const std::string x = absl::StrCat(trial.number, " ");
+    if (trial.failed()) {
+      ++points.failures;
+      absl::StrAppend(&points.failed, x, "0\n");
+      continue;
+    }
+    if (!trial.objective) continue;
+    const bool complete = trial.state == v1::Trial::COMPLETED;
+    points.early += complete ? 0 : 1;
+    absl::StrAppend(complete ? &points.completed : &points.stopped, x, Cell(*trial.objective), "\n");
+    if (std::isnan(best) || (data.maximize ? *trial.objective > best : *trial.objective < best))
+      best = *trial.objective;
+    absl::StrAppend(&points.best_so_far, x, Cell(best), "\n");
+  }
+  return points;
+}
+
+std::string Block(const char* name, const std::string& rows) {
+  return absl::StrCat("$", name, " << EOD\n", rows.empty() ? "NaN NaN NaN\n" : rows, "EOD\n");
+}
+
+}  // namespace
+
+std::string Quoted(const std::string& text) {
+  return absl::StrCat("'", absl::StrReplaceAll(Printable(text), {{"'", "''"}}), "'");
+}
+
+std::string Cell(double value) { return std::isfinite(value) ? absl::StrFormat("%.17g", value) : "NaN"; }
+
+std::string Title(const PlotData& data, const std::string& what) {
+  return absl::StrCat(
+      "set title ",
+      Quoted(absl::StrCat(data.job, ": ", what, ", ", data.maximize ? "maximize " : "minimize ", data.metric)),
+      " left offset 0,0.6 font ',15' tc rgb '", kInk, "'\n");
+}
+
+unsigned ObjectiveColour(double goodness, unsigned alpha) { return Packed(At(1 - goodness), alpha); }
+
+std::string ObjectivePalette(const PlotData& data) {
+  std::string stops;
+  for (int i = 0; i < kStops; ++i) {
+    const int stop = data.maximize ? kStops - 1 - i : i;
+    absl::StrAppendFormat(&stops, "%s%d '#%06x'", i ? ", " : "", i, Packed(kBestToWorst[stop], 0));
+  }
+  double low = data.objective.min, high = data.objective.max;
+  if (!(high > low)) {
+    const double margin = std::max(std::abs(low) * 0.05, 1e-9);
+    low -= margin;
+    high += margin;
+  }
+  return absl::StrCat("set palette defined (", stops, ")\nset cbrange [", Cell(low), ":", Cell(high), "]\n",
+                      data.objective.scale == PlotAxis::Scale::kLog ? "set logscale cb\n" : "", "set cblabel ",
+                      Quoted(data.metric), " tc rgb '", kInk, "'\nset cbtics tc rgb '", kInk,
+                      "' font ',10'\nset colorbox\n$nothing << EOD\n-1e9 -1e9 ", Cell(low), "\nEOD\n");
+}
+
+std::string EmptyPicture(const PlotData& data, const std::string& what, const std::string& why) {
+  return absl::StrCat(Title(data, what),
+                      "unset border\nunset tics\nunset key\nset xrange [0:1]\nset yrange [0:1]\nset label 1 ",
+                      Quoted(why), " at graph 0.5,0.5 center font ',14' tc rgb '", kGrey, "'\nplot NaN notitle\n");
+}
+
+std::string Preamble(const std::string& format, const std::string& output, PlotSize size) {
+  const std::string dimensions = absl::StrCat(size.width, ",", size.height);
+  // PNG is drawn at twice the size, so that it is sharp on today's screens.
+  const std::string terminal =
+      format == "png"
+          ? absl::StrCat("pngcairo noenhanced size ", size.width * 2, ",", size.height * 2,
+                         " fontscale 2 linewidth 2 pointscale 2 font 'sans,12' background rgb 'white'")
+          : absl::StrCat("svg noenhanced size ", dimensions, " dynamic font 'sans-serif,13' background rgb 'white'");
+  return absl::StrCat("set encoding utf8\nset terminal ", terminal, "\nset output ", Quoted(output),
+                      "\nset border 3 lc rgb '", kGrey, "' lw 1\n",
+                      "set grid x y back lc rgb '#E4E7EB' lw 0.8 dt 1\nset tics nomirror out scale 0.6 tc rgb '", kInk,
+                      "'\nset key top right opaque samplen 1.6 spacing 1.25 box lc rgb '#E4E7EB' tc rgb '", kInk,
+                      "'\nset xlabel tc rgb '", kInk, "'\nset ylabel tc rgb '", kInk, "'\n",
+                      "set format x '%g'\nset format y '%g'\nset format cb '%g'\nset rmargin 4\nset tmargin 4\n");
+}
+
+std::string HistoryScript(const PlotData& data) {
+  const std::string what = "objective of each trial";
+  if (data.trials.empty()) return EmptyPicture(data, what, "no trial yet");
+  const HistoryPoints points = PointsOf(data);
+  const int last = data.trials.back().number;
+  std::string script = absl::StrCat(Title(data, what), "set xlabel 'trial'\nset ylabel ", Quoted(data.metric),
+                                    "\nset xrange [0.5:", last, ".5]\n", last <= 12 ? "set xtics 1\n" : "",
+                                    Block("completed", points.completed), Block("stopped", points.stopped),
+                                    Block("failed", points.failed), Block("best", points.best_so_far));
+  const bool any = data.best > 0;
+  if (any && data.objective.scale == PlotAxis::Scale::kLog) script += "set logscale y\n";
+  if (any && !(data.objective.max > data.objective.min)) {
+    const double margin = std::max(std::abs(data.objective.min) * 0.1, 1e-6);
+    absl::StrAppend(&script, "set yrange [", Cell(data.objective.min - margin), ":", Cell(data.objective.max + margin),
+                    "]\n");
+  }
+  if (!any)
+    script +=
+        "set yrange [0:1]\nunset ytics\nset label 1 'no trial has a value' at graph 0.5,0.5 center font ',14' tc rgb "
+        "'#9AA5B1'\n";
+  // Failed trials have no height: they stand on the axis, by a second y axis that is not shown.
+  const double size = data.trials.size() > 400 ? 0.45 : data.trials.size() > 100 ? 0.6 : 0.85;
+  absl::StrAppend(&script, "set y2range [0:1]\nplot ");
+  if (any) {
+    absl::StrAppend(&script, "$completed using 1:2 with points pt 7 ps ", size, " lc rgb '#50", kBlue + 1,
+                    "' title 'completed', ");
+    if (points.early > 0)
+      absl::StrAppend(&script, "$stopped using 1:2 with points pt 6 ps ", size, " lw 1.4 lc rgb '", kBlue,
+                      "' title 'stopped early', ");
+    absl::StrAppend(&script, "$best using 1:2 with steps lw 2.4 lc rgb '", kOrange, "' title 'best so far'");
+  }
+  if (points.failures > 0 || !any) {
+    absl::StrAppend(&script, any ? ", " : "",
+                    "$failed using 1:(0.015) axes x1y2 with points pt 2 ps 0.9 lw 1.8 lc rgb '", kRed,
+                    "' title 'failed'");
+  }
+  return script + "\n";
+}
+
+PlotSize SizeOf(const std::string& kind, const PlotData& data, PlotSize asked) {
+  if (kind == "parallel") {
+    asked.width = std::max(asked.width, 110 * (static_cast<int>(data.axes.size()) + 2));
+    return asked;
+  }
+  const int panels = static_cast<int>(kind == "slice" ? data.axes.size() : kind == "curves" ? data.curves.size() : 1);
+  if (panels <= 1) return asked;
+  const int columns = panels <= 4 ? 2 : 3;
+  const int rows = (panels + columns - 1) / columns;
+  asked.width = std::max(asked.width, columns * 380);
+  asked.height = std::max(rows == 1 ? 420 : asked.height, rows * 300 + 60);
+  return asked;
+}
+
+}  // namespace tuner::cli

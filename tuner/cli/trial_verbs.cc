@@ -1,0 +1,266 @@
+// trials, best, logs.
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "tuner/cli/errors.h"
+#include "tuner/cli/job_view.h"
+#include "tuner/cli/pages.h"
+#include "tuner/cli/text.h"
+#include "tuner/cli/verbs.h"
+
+namespace tuner::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string JobIdOfTrial(const v1::Trial& trial) {
+  const std::string job_name = trial.name().substr(0, trial.name().find("/trials/"));
+  return IdOf(job_name);
+}
+
+std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+Table TrialTable(const v1::ListTrialsResponse& trials, const std::vector<std::string>& names, bool with_job) {
+  std::vector<Column> columns;
+  if (with_job) columns.push_back({"JOB", Align::kLeft, true});
+  columns.insert(columns.end(), {{"TRIAL", Align::kRight},
+                                 {"STATE"},
+                                 {"OBJECTIVE", Align::kRight},
+                                 {"BEST", Align::kRight},
+                                 {"TIME", Align::kRight}});
+  if (with_job) {
+    columns.push_back({"PARAMETERS", Align::kLeft, true});
+  } else {
+    for (const std::string& name : names) columns.push_back({Printable(name), Align::kRight, true});
+  }
+  columns.push_back({"REASON", Align::kLeft, true});
+  Table table(columns);
+  for (const v1::Trial& trial : trials.trials()) {
+    std::vector<std::string> cells;
+    if (with_job) cells.push_back(JobIdOfTrial(trial));
+    cells.push_back(absl::StrCat(trial.number()));
+    cells.push_back(StateText(trial.state()));
+    cells.push_back(trial.has_objective() ? Number(trial.objective()) : "");
+    cells.push_back(trial.has_best_objective() ? Number(trial.best_objective()) : "");
+    cells.push_back(RunTime(trial) > absl::ZeroDuration() ? DurationText(RunTime(trial)) : "");
+    if (with_job) {
+      std::vector<std::string> all;
+      for (const auto& [name, value] : trial.parameters()) all.push_back(name);
+      std::sort(all.begin(), all.end());
+      cells.push_back(ParametersText(trial, all));
+    } else {
+      for (const std::string& name : names) {
+        const auto found = trial.parameters().find(name);
+        cells.push_back(found == trial.parameters().end()  ? ""
+                        : found->second.has_number_value() ? Number(found->second.number_value())
+                                                           : ValueText(found->second));
+      }
+    }
+    // A completed trial's reason says nothing new; the others' is what one looks for.
+    cells.push_back(trial.state() == v1::Trial::COMPLETED ? "" : FirstLine(trial.reason()));
+    table.Add(std::move(cells));
+  }
+  return table;
+}
+
+Table MetricTable(const v1::Trial& trial) {
+  Table table({{"METRIC"}, {"FINAL", Align::kRight}});
+  std::vector<std::string> names;
+  for (const auto& [name, value] : trial.final_metrics()) names.push_back(name);
+  std::sort(names.begin(), names.end());
+  for (const std::string& name : names) table.Add({name, Number(trial.final_metrics().at(name), 10)});
+  return table;
+}
+
+Table AttemptTable(const v1::Trial& trial) {
+  Table table({{"ATTEMPT", Align::kRight},
+               {"BECAUSE"},
+               {"EXECUTOR"},
+               {"WHERE", Align::kLeft, true},
+               {"STARTED"},
+               {"TIME", Align::kRight},
+               {"CPU", Align::kRight},
+               {"MEMORY", Align::kRight},
+               {"REASON", Align::kLeft, true}});
+  for (const v1::Attempt& attempt : trial.attempts()) {
+    const bool timed = attempt.has_start_time() && attempt.has_end_time();
+    table.Add({absl::StrCat(attempt.number()), v1::Attempt::StartReason_Name(attempt.start_reason()),
+               attempt.executor(), attempt.location(), TimeText(attempt.start_time()),
+               timed ? DurationText(ToTime(attempt.end_time()) - ToTime(attempt.start_time())) : "",
+               attempt.has_cpu_time() ? DurationText(ToDuration(attempt.cpu_time())) : "",
+               attempt.peak_memory_bytes() > 0 ? BytesText(static_cast<double>(attempt.peak_memory_bytes())) : "",
+               FirstLine(attempt.reason())});
+  }
+  return table;
+}
+
+Table MeasurementTable(const v1::Trial& trial) {
+  Table table({{"METRIC"}, {"STEP", Align::kRight}, {"VALUE", Align::kRight}, {"ATTEMPT", Align::kRight}, {"SOURCE"}});
+  for (const v1::Measurement& measurement : trial.measurements()) {
+    table.Add({measurement.metric(), absl::StrCat(measurement.step()), Number(measurement.value(), 10),
+               absl::StrCat(measurement.attempt()), v1::Measurement::Source_Name(measurement.source())});
+  }
+  return table;
+}
+
+void PrintTrial(Printer& printer, const v1::Trial& trial, const v1::TuningJob& job, bool with_measurements) {
+  printer.PrintPairs({{"Trial", absl::StrCat(IdOf(job.name()), "/", trial.number())},
+                      {"State", StateText(trial.state())},
+                      {"Reason", trial.reason()},
+                      {"Objective", trial.has_objective() ? absl::StrCat(job.spec().objective().metric(), " = ",
+                                                                         Number(trial.objective(), 10))
+                                                          : ""},
+                      {"Best seen", trial.has_best_objective() && trial.best_objective() != trial.objective()
+                                        ? Number(trial.best_objective(), 10)
+                                        : ""},
+                      {"Origin", v1::Trial::Origin_Name(trial.origin())},
+                      {"Created", TimeText(trial.create_time())},
+                      {"Run time", RunTime(trial) > absl::ZeroDuration() ? DurationText(RunTime(trial)) : ""},
+                      {"Files", ArtifactPath(trial)}});
+  const auto print = [&](const Table& table) {
+    if (table.empty()) return;
+    printer.out() << "\n";
+    printer.Print(table);
+  };
+  print(ParameterTable(trial, ParameterNames(job.spec())));
+  print(MetricTable(trial));
+  print(AttemptTable(trial));
+  if (with_measurements) print(MeasurementTable(trial));
+}
+
+absl::StatusOr<int> ShowTrial(Context& context, const TrialsOptions& options) {
+  const auto name = TrialNameOf(options.job);
+  if (!name.ok()) return name.status();
+  auto client = context.Open(Embed::kLookOnly);
+  if (!client.ok()) return client.status();
+  v1::GetTrialRequest request;
+  request.set_name(*name);
+  const auto trial = (*client)->Call(request);
+  if (!trial.ok()) return trial.status();
+  if (context.json()) {
+    context.printer().PrintJson(*trial);
+    return kDone;
+  }
+  const auto job = FetchJob(**client, name->substr(0, name->find("/trials/")));
+  if (!job.ok()) return job.status();
+  PrintTrial(context.printer(), *trial, *job, true);
+  return kDone;
+}
+
+// Copies the last attempt's folder. Artefacts that are not on this machine are named instead.
+absl::Status Fetch(const v1::Trial& trial, const std::string& folder) {
+  const std::string from = ArtifactPath(trial);
+  if (from.empty())
+    return absl::FailedPreconditionError(
+        absl::StrCat("trial ", trial.number(), " left no files: it ran outside, or was imported."));
+  std::error_code error;
+  if (!fs::is_directory(from, error)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the trial's files are at ", from, ", which is not on this machine. Fetch them from there."));
+  }
+  if (fs::exists(folder, error) && !fs::is_empty(folder, error)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(folder, " exists and is not empty. Name another folder, or empty it."));
+  }
+  fs::create_directories(folder, error);
+  if (!error) fs::copy(from, folder, fs::copy_options::recursive | fs::copy_options::copy_symlinks, error);
+  if (error)
+    return absl::PermissionDeniedError(absl::StrCat("cannot copy ", from, " to ", folder, ": ", error.message(), "."));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<int> ListTrials(Context& context, const TrialsOptions& options) {
+  const bool all_jobs = options.job == "-";
+  if (absl::StrContains(options.job, "/") && !all_jobs &&
+      (absl::StrContains(options.job, "/trials/") || !absl::StartsWith(options.job, "tuningJobs/"))) {
+    return ShowTrial(context, options);
+  }
+  const auto name = all_jobs ? absl::StatusOr<std::string>("tuningJobs/-") : JobNameOf(options.job);
+  if (!name.ok()) return name.status();
+  auto client = context.Open(Embed::kLookOnly);
+  if (!client.ok()) return client.status();
+  v1::ListTrialsRequest request;
+  request.set_parent(*name);
+  request.set_filter(options.filter);
+  if (!options.state.empty()) {
+    request.set_filter(options.filter.empty() ? absl::StrCat("state = ", options.state)
+                                              : absl::StrCat("(", options.filter, ") AND state = ", options.state));
+  }
+  request.set_order_by(options.order_by);
+  request.set_include_measurements(options.measurements && context.json());
+  const auto trials = FetchTrials(**client, request, options.limit);
+  if (!trials.ok()) return trials.status();
+  Printer& printer = context.printer();
+  if (context.json()) {
+    printer.PrintJson(*trials);
+    return kDone;
+  }
+  std::vector<std::string> names;
+  if (!all_jobs) {
+    const auto job = FetchJob(**client, *name);
+    if (!job.ok()) return job.status();
+    names = ParameterNames(job->spec());
+  }
+  const Table table = TrialTable(*trials, names, all_jobs);
+  if (table.empty()) {
+    printer.Note("No trials.");
+  } else {
+    printer.Print(table);
+  }
+  if (!trials->next_page_token().empty())
+    printer.Note(absl::StrCat("There are more than ", options.limit, "; --limit 0 shows all."));
+  return kDone;
+}
+
+absl::StatusOr<int> ShowBest(Context& context, const BestOptions& options) {
+  const auto name = JobNameOf(options.job);
+  if (!name.ok()) return name.status();
+  auto client = context.Open(Embed::kLookOnly);
+  if (!client.ok()) return client.status();
+  const auto job = FetchJob(**client, *name);
+  if (!job.ok()) return job.status();
+  if (!job->has_best_trial()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("job ", IdOf(*name), " has no trial with a value of ", job->spec().objective().metric(), " yet."));
+  }
+  if (!options.fetch.empty()) {
+    if (auto status = Fetch(job->best_trial(), options.fetch); !status.ok()) return status;
+    context.printer().Note(
+        absl::StrCat("Copied the files of trial ", job->best_trial().number(), " to ", options.fetch, "."));
+  }
+  if (context.json()) {
+    context.printer().PrintJson(job->best_trial());
+  } else {
+    PrintTrial(context.printer(), job->best_trial(), *job, false);
+  }
+  return kDone;
+}
+
+absl::StatusOr<int> ShowLogs(Context& context, const LogsOptions& options) {
+  const auto name = TrialNameOf(options.trial);
+  if (!name.ok()) return name.status();
+  auto client = context.Open(Embed::kLookOnly);
+  if (!client.ok()) return client.status();
+  v1::StreamTrialLogsRequest request;
+  request.set_name(*name);
+  if (options.attempt) request.set_attempt(*options.attempt);
+  request.set_stream(options.error_output ? v1::StreamTrialLogsRequest::STDERR : v1::StreamTrialLogsRequest::STDOUT);
+  request.set_offset(options.offset);
+  request.set_follow(options.follow);
+  const auto stream = (*client)->Logs(request);
+  v1::StreamTrialLogsResponse piece;
+  // Bytes as they are: a log may hold what its program meant for a terminal.
+  while (stream->Next(piece)) context.printer().out() << piece.data() << std::flush;
+  const absl::Status status = stream->Finish();
+  if (!status.ok()) return status;
+  return kDone;
+}
+
+}  // namespace tuner::cli
