@@ -86,8 +86,7 @@ absl::StatusOr<std::vector<std::string>> ExpandCommand(const std::vector<std::st
   for (const std::string& argument : command) {
     Walk walk = Expand(argument, [&](const std::string& name) {
       for (const core::ParameterMap* parameters : {&tuned, &fixed}) {
-        if (auto it = parameters->find(name); it != parameters->end())
-          return core::FormatValue(it->second);
+        if (auto it = parameters->find(name); it != parameters->end()) return core::FormatValue(it->second);
       }
       return std::string();
     });

@@ -93,7 +93,7 @@ absl::Status LocalProcessExecutor::Launch(const RunSpec& spec) {
 
   absl::MutexLock lock(&launch_mutex_);
   if (watch_->Watches(spec.id) || HasEnded(spec.id)) return absl::OkStatus();
-  if (IsFolderOfJob(paths, spec.id.job_uid) && LookAtClaim(paths.run).state != ClaimState::kNone) {
+  if (IsFolderOfJob(paths, spec.id.job_uid) && LookAtClaim(paths).state != ClaimState::kNone) {
     return AdoptOne(spec, paths, false).status();
   }
   absl::StatusOr<std::vector<int>> gpus = gpus_.Reserve(spec.id, options->gpus());
@@ -116,8 +116,8 @@ absl::Status LocalProcessExecutor::Start(const RunSpec& spec, const v1::ProcessE
                                : StartDirectly(context_.supervisor_path, paths.attempt);
   if (!supervisor.ok()) {
     // Told as not accepted, so it must not start later either.
-    return WithdrawLaunch(paths.run).state == ClaimState::kNone ? supervisor.status()
-                                                                : Follow(spec, paths, false, UniqueFd());
+    return WithdrawLaunch(paths).state == ClaimState::kNone ? supervisor.status()
+                                                            : Follow(spec, paths, false, UniqueFd());
   }
   return Follow(spec, paths, false, std::move(supervisor->pidfd));
 }
@@ -138,8 +138,8 @@ absl::Status LocalProcessExecutor::Follow(const RunSpec& spec, const RunPaths& p
 absl::StatusOr<bool> LocalProcessExecutor::AdoptOne(const RunSpec& spec, const RunPaths& paths, bool started) {
   if (watch_->Watches(spec.id) || HasEnded(spec.id)) return true;
   if (!IsFolderOfJob(paths, spec.id.job_uid)) return false;
-  ClaimView view = LookAtClaim(paths.run);
-  if (view.state == ClaimState::kNone) view = WithdrawLaunch(paths.run);
+  ClaimView view = LookAtClaim(paths);
+  if (view.state == ClaimState::kNone) view = WithdrawLaunch(paths);
   if (view.state == ClaimState::kNone) return false;
   if (view.state == ClaimState::kActive) {
     if (const std::optional<records::Launch> launch = ReadLaunch(paths.run)) gpus_.Hold(spec.id, launch->gpus);

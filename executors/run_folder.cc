@@ -16,6 +16,7 @@ namespace tuner::executors {
 namespace {
 
 constexpr char kUidFile[] = "uid";
+constexpr size_t kMaxClaimBytes = 4096;
 
 absl::Status DiskError(const std::string& what, const std::string& path, int error) {
   return absl::UnavailableError(absl::StrCat("cannot ", what, " ", path, ": ", strerror(error)));
@@ -88,6 +89,8 @@ RunPaths RunPaths::Of(const std::string& data_dir, const RunId& id) {
   paths.trial = absl::StrCat(paths.job, "/", id.trial);
   paths.attempt = absl::StrCat(paths.trial, "/", id.attempt);
   paths.run = absl::StrCat(paths.attempt, "/", records::kRunFolder);
+  paths.claims = absl::StrCat(paths.job, "/", records::kClaims);
+  paths.claim = absl::StrCat(paths.claims, "/", records::ClaimName(absl::StrCat(id.trial), absl::StrCat(id.attempt)));
   return paths;
 }
 
@@ -100,7 +103,9 @@ absl::Status PrepareJobFolder(const RunPaths& paths, const std::string& job_uid)
   if (IsFolderOfJob(paths, job_uid)) return absl::OkStatus();
   // Runs of this job cannot be here without the uid, which was made durable before the first of them.
   if (absl::Status removed = RemoveTree(paths.job); !removed.ok()) return removed;
-  if (absl::Status made = MakeFolder(paths.job); !made.ok()) return made;
+  for (const std::string& path : {paths.job, paths.claims}) {
+    if (absl::Status made = MakeFolder(path); !made.ok()) return made;
+  }
   const UniqueFd folder = OpenFolder(paths.job);
   if (!folder) return DiskError("open", paths.job, errno);
   records::Files files;
@@ -109,26 +114,23 @@ absl::Status PrepareJobFolder(const RunPaths& paths, const std::string& job_uid)
   return error == 0 ? absl::OkStatus() : DiskError("write", absl::StrCat(paths.job, "/", kUidFile), error);
 }
 
-ClaimView LookAtClaim(const std::string& run_folder) {
-  const UniqueFd folder = OpenFolder(run_folder);
-  if (!folder) return {};
+ClaimView LookAtClaim(const RunPaths& paths) {
   // Read-write, as asking for a lock needs what taking it would.
-  const UniqueFd fd(openat(folder.get(), records::kClaim, O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  const UniqueFd fd(open(paths.claim.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
   if (!fd) return {};
   // The lock first: a supervisor that is seen to be gone has written all that it ever will.
   const bool locked = records::IsLocked(fd.get());
-  const std::optional<std::string> text = records::ReadRecord(folder.get(), records::kClaim);
   ClaimView view;
-  if (text) view.claim = records::ParseClaim(*text);
+  view.claim = records::ParseClaim(ReadAt(fd, 0, kMaxClaimBytes));
   view.state = locked ? ClaimState::kActive : view.claim ? ClaimState::kDead : ClaimState::kNone;
   return view;
 }
 
-ClaimView WithdrawLaunch(const std::string& run_folder) {
+ClaimView WithdrawLaunch(const RunPaths& paths) {
   // A supervisor locks the claim before it reads the launch record; so either it finds the record gone, or we find the
   // lock taken.
-  unlink(absl::StrCat(run_folder, "/", records::kLaunch).c_str());
-  return LookAtClaim(run_folder);
+  unlink(absl::StrCat(paths.run, "/", records::kLaunch).c_str());
+  return LookAtClaim(paths);
 }
 
 std::optional<records::Launch> ReadLaunch(const std::string& run_folder) {
@@ -138,7 +140,11 @@ std::optional<records::Started> ReadStarted(const std::string& run_folder) {
   return ReadAs(run_folder, records::kStarted, &records::ParseStarted);
 }
 std::optional<records::Exit> ReadExit(const std::string& run_folder) {
-  return ReadAs(run_folder, records::kExit, &records::ParseExit);
+  std::optional<records::Exit> exit = ReadAs(run_folder, records::kExit, &records::ParseExit);
+  if (exit) return exit;
+  exit = ReadAs(run_folder, records::kEnded, &records::ParseExit);
+  // Of an earlier boot it may have outlived output that was on its way to the disk.
+  return exit && exit->boot_id == records::BootId() ? exit : std::nullopt;
 }
 
 UniqueFd OpenBelow(const std::string& folder, const std::string& relative_path) {

@@ -21,12 +21,14 @@ struct RunPaths {
   std::string trial;    // .../<trial>
   std::string attempt;  // .../<attempt>
   std::string run;      // .../run
+  std::string claims;   // <data>/jobs/<job>/claims
+  std::string claim;    // .../<trial>-<attempt>
 
   static RunPaths Of(const std::string& data_dir, const RunId& id);
 };
 
-// Makes <job>, durably marked with the job's uid. What a deleted job of the same name left behind is removed.
-// UNAVAILABLE: the disk.
+// Makes <job> with its folder of claims, durably marked with the job's uid. What a deleted job of the same name left
+// behind is removed. UNAVAILABLE: the disk.
 absl::Status PrepareJobFolder(const RunPaths& paths, const std::string& job_uid);
 // Whether <job> is the folder of the job with this uid.
 bool IsFolderOfJob(const RunPaths& paths, const std::string& job_uid);
@@ -40,13 +42,14 @@ struct ClaimView {
   ClaimState state = ClaimState::kNone;
   std::optional<records::Claim> claim;  // absent while a supervisor is just about to write it
 };
-ClaimView LookAtClaim(const std::string& run_folder);
+ClaimView LookAtClaim(const RunPaths& paths);
 // Removes the launch record, so that a supervisor that has not claimed the run yet never will; then looks again.
-ClaimView WithdrawLaunch(const std::string& run_folder);
+ClaimView WithdrawLaunch(const RunPaths& paths);
 
 // A record of the run folder; nothing if it is absent or not whole.
 std::optional<records::Launch> ReadLaunch(const std::string& run_folder);
 std::optional<records::Started> ReadStarted(const std::string& run_folder);
+// The exit record, or before it is durable the note for servers of this boot.
 std::optional<records::Exit> ReadExit(const std::string& run_folder);
 
 // Opens a regular file below `folder` for reading; empty if there is none.

@@ -97,7 +97,7 @@ RunEnded RunFollower::Lost() const {
   RunEnded ended;
   ended.outcome = RunEnded::Outcome::kLost;
   ended.time = clock_->Now();
-  const ClaimView view = LookAtClaim(paths_.run);
+  const ClaimView view = LookAtClaim(paths_);
   if (!view.claim) {
     ended.reason = "its supervisor could not start it; is the disk full?";
   } else if (view.claim->boot_id != records::BootId()) {

@@ -230,7 +230,7 @@ void RunWatch::TakePidfd(uint64_t token) {
 
 bool RunWatch::IsSupervised(Entry& entry) {
   if (entry.pidfd && !IsGone(entry.pidfd)) return true;
-  return LookAtClaim(entry.follower->paths().run).state == ClaimState::kActive;
+  return LookAtClaim(entry.follower->paths()).state == ClaimState::kActive;
 }
 
 void RunWatch::Look(const RunId& id, int64_t now) {
@@ -248,7 +248,7 @@ void RunWatch::Look(const RunId& id, int64_t now) {
       leaving_[entry->token] = std::move(entry->pidfd);
     }
     if (supervised && !entry->pidfd) {
-      UniqueFd supervisor = OpenSupervisor(LookAtClaim(entry->follower->paths().run));
+      UniqueFd supervisor = OpenSupervisor(LookAtClaim(entry->follower->paths()));
       entry->unsupervised = !supervisor;  // its claim is not written yet, or it is in another pid namespace
       if (supervisor) WatchPidfd(id, *entry, std::move(supervisor));
     }

@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kBufferBytes = 64 << 10;
 constexpr int kPipeBytes = 256 << 10;
-// What Finish takes from a pipe at most: more can only come from a process that outlived its run's end.
+// What Drain takes from a pipe at most: more can only come from a process that outlived its run's end.
 constexpr int kLastBuffers = 64;
 
 void CloseFd(int& fd) {
@@ -55,9 +55,12 @@ bool OutputCapture::Pump() {
   return false;
 }
 
-void OutputCapture::Finish() {
+void OutputCapture::Drain() {
   for (int i = 0; i < kLastBuffers && Pump(); ++i) {
   }
+}
+
+void OutputCapture::Sync() {
   if (kept_ > 0) fsync(file_);
 }
 

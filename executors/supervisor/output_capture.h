@@ -25,8 +25,10 @@ class OutputCapture {
   int read_end() const { return read_end_; }
   // Moves what the pipe holds now, at most one buffer of it, to the file. False if there was nothing.
   bool Pump();
-  // All that is still in the pipe, without waiting for more. Then syncs the file, if anything was written.
-  void Finish();
+  // Moves all that is still in the pipe, without waiting for more.
+  void Drain();
+  // Makes the file durable, if anything was written.
+  void Sync();
   // Something was dropped.
   bool cut() const { return cut_; }
 

@@ -174,6 +174,7 @@ std::string Format(const Exit& exit) {
       .Add("timed_out", exit.timed_out)
       .Add("out_of_memory", exit.out_of_memory)
       .Add("output_cut", exit.output_cut)
+      .Add("boot_id", exit.boot_id)
       .Add("time_us", exit.time_us)
       .Add("cpu_us", exit.cpu_us)
       .Add("peak_memory_bytes", exit.peak_memory_bytes)
@@ -204,6 +205,10 @@ std::optional<Exit> ParseExit(const std::string& text) {
       exit.output_cut = number != 0;
     else if (key == "time_us")
       exit.time_us = number;
+    else if (key == "boot_id")
+      exit.boot_id = std::move(value);
+    else if (key == "boot_id")
+      exit.boot_id = std::move(value);
     else if (key == "cpu_us")
       exit.cpu_us = number;
     else if (key == "peak_memory_bytes")
@@ -256,6 +261,20 @@ int SyncUpwards(Files& files, int folder, int levels) {
   }
   if (current != folder && current >= 0) files.Close(current);
   return error;
+}
+
+int WriteClaim(Files& files, int claims, int claim, const Claim& record) {
+  int error = files.Truncate(claim, 0) != 0 ? errno : 0;
+  if (error == 0) error = WriteAll(files, claim, Format(record));
+  if (error == 0 && files.Sync(claim) != 0) error = errno;
+  if (error == 0 && files.Sync(claims) != 0) error = errno;
+  if (error != 0) files.Truncate(claim, 0);
+  return error;
+}
+
+int WriteExit(Files& files, int run_folder, int levels, const Exit& exit) {
+  const int error = SyncUpwards(files, run_folder, levels);
+  return error != 0 ? error : WriteDurably(files, run_folder, kExit, Format(exit));
 }
 
 std::optional<std::string> ReadRecord(int folder, const char* name) {

@@ -1,13 +1,18 @@
-// The small files under <attempt>/run/ by which a run's supervisor and the server know of each other, and how they
+// The small files by which a run's supervisor and the server know of each other, and how they
 // reach the disk.
 //
-//   launch   what to start. Written by the server (rename, not synced); withdrawn by removing it.
-//   claim    who runs it: pid, start time, boot. Locked (open file description lock) for the supervisor's whole life,
-//   synced with all
-//            folders above it before the child exists. A complete claim means: this run was started, it is never
-//            started again.
-//   started  the child's pid and start time. For display only, not synced.
-//   exit     how it ended. Written, synced, renamed into place, folder synced.
+//   <attempt>/run/launch     what to start. Written by the server (rename, not synced); withdrawn by removing it.
+//   <job>/claims/<trial>-<attempt>
+//                            who runs it: pid, start time, boot. Locked (open file description lock) for the
+//                            supervisor's whole life, synced with its folder before the child exists. A complete claim
+//                            means: this run was started, it is never started again.
+//   <attempt>/run/started    the child's pid and start time. For display only, not synced.
+//   <attempt>/run/ended      how it ended, for a server of the same boot: not synced, so that nobody waits for the
+//   disk. <attempt>/run/exit       the same for any later server: written after the output is durable, synced, renamed,
+//   synced.
+//
+// Claims lie beside each other in a folder that is durable from the job's beginning, so that a start costs two syncs
+// and not one for each folder on the way.
 //
 // A power cut at any instant leaves a record whole or absent: each ends with the line "end", and one without it counts
 // as absent.
@@ -28,9 +33,13 @@ namespace tuner::executors::records {
 
 inline constexpr char kRunFolder[] = "run";
 inline constexpr char kLaunch[] = "launch";
-inline constexpr char kClaim[] = "claim";
+inline constexpr char kClaims[] = "claims";
 inline constexpr char kStarted[] = "started";
+inline constexpr char kEnded[] = "ended";
 inline constexpr char kExit[] = "exit";
+
+// Name of a run's claim.
+inline std::string ClaimName(const std::string& trial, const std::string& attempt) { return trial + "-" + attempt; }
 
 struct Launch {
   std::string job_uid;
@@ -70,6 +79,7 @@ struct Exit {
   bool timed_out = false;      // ... because of its time limit
   bool out_of_memory = false;  // the kernel ended a process of it at its memory limit
   bool output_cut = false;     // output beyond its limit, or that the disk had no room for, was dropped
+  std::string boot_id;         // under which it ended
   int64_t time_us = 0;
   int64_t cpu_us = 0;
   int64_t peak_memory_bytes = 0;
@@ -112,7 +122,14 @@ int Reserve(Files& files, int folder, const char* name);
 // Syncs `folder` and `levels` folders above it.
 int SyncUpwards(Files& files, int folder, int levels);
 
-// At most 1 MiB of a regular file; nothing if it is absent, no regular file, or a symbolic link.
+// Writes the claim into its open, locked file in `claims`. After 0, the file and its entry are durable: only then may
+// anything be started. On failure the claim is empty again.
+int WriteClaim(Files& files, int claims, int claim, const Claim& record);
+
+// Makes the entries of `run_folder` and of `levels` folders above it durable, then the exit record.
+int WriteExit(Files& files, int run_folder, int levels, const Exit& exit);
+
+// At most 16 MiB of a regular file; nothing if it is absent, no regular file, or a symbolic link.
 std::optional<std::string> ReadRecord(int folder, const char* name);
 
 // The claim's lock. Locking fails with EAGAIN while another holds it; asking takes nothing.

@@ -24,8 +24,8 @@ namespace tuner::executors {
 namespace {
 
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
-// Folders above run/ whose entries lead to the claim: <attempt>, <trial>, <job>, jobs, and the data folder.
-constexpr int kFoldersAbove = 5;
+// Folders above run/ whose entries lead to the exit record: <attempt>, <trial> and <job>, which is durable itself.
+constexpr int kFoldersAbove = 3;
 // What processes that a trial left behind get between SIGTERM and SIGKILL, at most.
 constexpr int64_t kLeftoverGraceMs = 2'000;
 constexpr int64_t kWriteRetryMs = 1'000;
@@ -45,6 +45,13 @@ int64_t WallUs() {
 
 int64_t Us(const struct timeval& time) { return int64_t{time.tv_sec} * 1'000'000 + time.tv_usec; }
 
+// <job>/<trial>/<attempt> -> the name of its claim.
+std::string ClaimNameOf(const std::string& attempt_path) {
+  const size_t attempt = attempt_path.rfind('/');
+  const size_t trial = attempt_path.rfind('/', attempt - 1);
+  return records::ClaimName(attempt_path.substr(trial + 1, attempt - trial - 1), attempt_path.substr(attempt + 1));
+}
+
 class Supervisor {
  public:
   explicit Supervisor(const std::string& attempt_folder) : attempt_path_(attempt_folder) {}
@@ -54,13 +61,14 @@ class Supervisor {
     if (claimed != kSupervised) return claimed;
     Start();
     while (!Ended()) Step();
-    stdout_.Finish();
-    stderr_.Finish();
+    stdout_.Drain();
+    stderr_.Drain();
     return WriteExit();
   }
 
  private:
   SupervisorExit Claim();
+  bool OpenFolders();
   int OpenOutput();
   void Start();
   bool Ended() const { return child_ended_ && no_children_; }
@@ -79,6 +87,7 @@ class Supervisor {
   records::Files files_;
   int attempt_ = -1;
   int run_ = -1;
+  int claims_ = -1;
   int claim_ = -1;  // open, and locked, until the process ends
   int signals_ = -1;
   records::Launch launch_;
@@ -99,13 +108,14 @@ class Supervisor {
 // The order is the protocol: lock, look whether the launch still stands, write who runs it, make that durable, and only
 // then start anything.
 SupervisorExit Supervisor::Claim() {
-  attempt_ = open(attempt_path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  run_ = attempt_ < 0 ? -1 : openat(attempt_, records::kRunFolder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-  claim_ = run_ < 0 ? -1 : files_.OpenAt(run_, records::kClaim, O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (!OpenFolders()) return kCannotSupervise;
+  const std::string name = ClaimNameOf(attempt_path_);
+  claim_ = files_.OpenAt(claims_, name.c_str(), O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (claim_ < 0) return kCannotSupervise;
-  if (const int error = records::LockClaim(claim_); error != 0)
+  if (const int error = records::LockClaim(claim_); error != 0) {
     return error == EAGAIN ? kAlreadyClaimed : kCannotSupervise;
-  const std::optional<std::string> earlier = records::ReadRecord(run_, records::kClaim);
+  }
+  const std::optional<std::string> earlier = records::ReadRecord(claims_, name.c_str());
   if (!earlier) return kCannotSupervise;
   if (records::ParseClaim(*earlier)) return kAlreadyClaimed;
 
@@ -113,31 +123,30 @@ SupervisorExit Supervisor::Claim() {
   std::optional<records::Launch> launch = text ? records::ParseLaunch(*text) : std::nullopt;
   if (!launch) return kWithdrawn;
   launch_ = std::move(*launch);
+  exit_.boot_id = records::BootId();
+  const records::Claim claim = {getpid(), records::StartTicks(getpid()), exit_.boot_id};
+  return records::WriteClaim(files_, claims_, claim_, claim) == 0 ? kSupervised : kCannotSupervise;
+}
 
-  const std::string claim = records::Format(records::Claim{getpid(), records::StartTicks(getpid()), records::BootId()});
-  if (files_.Truncate(claim_, 0) != 0 ||
-      files_.Write(claim_, claim.data(), claim.size()) != static_cast<ssize_t>(claim.size())) {
-    files_.Truncate(claim_, 0);  // a full disk: the run may be launched again
-    return kCannotSupervise;
-  }
-  // The output files are made before the folders are synced, so that their entries are durable as well.
-  exit_.start_error = OpenOutput();
-  if (exit_.start_error == 0) exit_.start_error = records::Reserve(files_, run_, records::kExit);
-  if (exit_.start_error != 0) exit_.start_step = "output files";
-  if (files_.Sync(claim_) != 0 || records::SyncUpwards(files_, run_, kFoldersAbove) != 0) {
-    files_.Truncate(claim_, 0);
-    return kCannotSupervise;
-  }
-  return kSupervised;
+bool Supervisor::OpenFolders() {
+  constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
+  attempt_ = open(attempt_path_.c_str(), kFlags);
+  if (attempt_ < 0) return false;
+  run_ = openat(attempt_, records::kRunFolder, kFlags);
+  claims_ = openat(attempt_, (std::string("../../") + records::kClaims).c_str(), kFlags);
+  return run_ >= 0 && claims_ >= 0;
 }
 
 int Supervisor::OpenOutput() {
-  const int error = stdout_.Open(attempt_, "stdout.log", launch_.output_limit_bytes);
-  return error != 0 ? error : stderr_.Open(attempt_, "stderr.log", launch_.output_limit_bytes);
+  int error = stdout_.Open(attempt_, "stdout.log", launch_.output_limit_bytes);
+  if (error == 0) error = stderr_.Open(attempt_, "stderr.log", launch_.output_limit_bytes);
+  return error == 0 ? records::Reserve(files_, run_, records::kExit) : error;
 }
 
 void Supervisor::Start() {
   child_ended_ = no_children_ = true;
+  exit_.start_error = OpenOutput();
+  exit_.start_step = "output files";
   if (exit_.start_error != 0) return;
   sigset_t all;
   sigfillset(&all);
@@ -251,10 +260,15 @@ SupervisorExit Supervisor::WriteExit() {
   exit_.output_cut = stdout_.cut() || stderr_.cut();
   exit_.out_of_memory = cgroup_.OutOfMemory();
   exit_.peak_memory_bytes = std::max(exit_.peak_memory_bytes, cgroup_.PeakBytes());
-  const std::string text = records::Format(exit_);
+  // The server need not wait for the disk: what it commits about the end does not depend on these files any more.
+  records::WriteAtomically(files_, run_, records::kEnded, records::Format(exit_));
+  stdout_.Sync();
+  stderr_.Sync();
   // Room was reserved, so this fails only with the disk itself; the end of a run is worth waiting for it.
   for (int i = 0; i < kWriteRetries; ++i) {
-    if (records::WriteDurably(files_, run_, records::kExit, text) == 0) return kSupervised;
+    const int error = records::WriteExit(files_, run_, kFoldersAbove, exit_);
+    if (error == 0) return kSupervised;
+    if (error == ENOENT) break;  // the run's folder was removed
     poll(nullptr, 0, static_cast<int>(kWriteRetryMs));
   }
   return kCannotSupervise;

@@ -42,7 +42,7 @@ ProcessHarness::ProcessHarness(Options options) : options_(std::move(options)), 
 ProcessHarness::~ProcessHarness() {
   executor_.reset();
   for (const RunId& id : runs_) {
-    const ClaimView view = LookAtClaim(RunPaths::Of(data_dir_, id).run);
+    const ClaimView view = LookAtClaim(RunPaths::Of(data_dir_, id));
     if (view.state != ClaimState::kActive || !view.claim) continue;
     const UniqueFd supervisor = OpenPidfd(view.claim->pid);
     kill(view.claim->pid, SIGTERM);
