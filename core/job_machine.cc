@@ -13,9 +13,11 @@ std::string AskRequestKey(const std::string& request_id) { return "ask:" + reque
 std::string AddRequestKey(const std::string& request_id) { return "add:" + request_id; }
 
 void Machine::Put(Trial trial) {
+  // Counts, best and next ordinal are part of the header; a trial that only measures changes none of them.
+  const Trial* before = state_.FindTrial(trial.number);
+  job_dirty_ |= before == nullptr || before->state != trial.state || before->attempts.size() != trial.attempts.size();
   decision_.changes.push_back(TrialPut{std::move(trial)});
   Apply(decision_.changes.back(), state_);
-  job_dirty_ = true;  // counts, best and next ordinal are part of the header
 }
 
 void Machine::PutJob(JobHeader header) {

@@ -1,0 +1,298 @@
+// Plays tests/dialogues/core/*.txt against the job machine: each file is a story of events, with everything that was decided below each.
+// TUNER_REWRITE_DIALOGUES=1 writes the files anew; review the difference.
+//
+//   job [max_trials=N] [parallel=N] [retries=N] [executor=process|external|both] [target=X] [not_improving=N] [run_time=5m] [failed=N]
+//   resume [1/1 ...] | propose x=0.1 x=0.2 ... [exhausted] | begin 1/1 | metrics 1/1 loss@1=0.5 ... | refuse 1/1 REASON
+//   finish 1/1 ok|failed|stopped|timeout|lost | ask WORKER N [REQUEST] | report 1/1 WORKER loss@1=0.5 ... | complete 1/1 WORKER loss=0.5
+//   complete 1/1 WORKER failed|infeasible REASON | add x=0.5 [done=0.3] [REQUEST] | limits [max_trials=N] [parallel=N]
+//   stop | stop-trial N | preempt | timer | after 30s | trials
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "core/job_machine.h"
+#include "core/trial_filter.h"
+#include "gtest/gtest.h"
+
+namespace tuner::core {
+namespace {
+
+using Words = std::vector<std::string>;
+
+const absl::Time kStart = absl::FromUnixSeconds(1'000'000);
+
+std::string Show(RunRef run) { return absl::StrCat(run.trial, "/", run.attempt); }
+
+RunRef ReadRun(const std::string& word) {
+  const std::vector<std::string> parts = absl::StrSplit(word, '/');
+  return {std::stoi(parts.at(0)), std::stoi(parts.at(1))};
+}
+
+// "key=value" among the words, or `otherwise`.
+std::string Option(const Words& words, const std::string& key, const std::string& otherwise) {
+  for (const std::string& word : words) {
+    if (absl::StartsWith(word, key + "=")) return word.substr(key.size() + 1);
+  }
+  return otherwise;
+}
+
+class Dialogue {
+ public:
+  std::string Tell(const std::string& line) {
+    const Words words = absl::StrSplit(line, ' ', absl::SkipEmpty());
+    const std::string& verb = words.at(0);
+    if (verb == "job") return NewJob(words);
+    if (verb == "after") {
+      absl::Duration step;
+      EXPECT_TRUE(absl::ParseDuration(words.at(1), &step)) << line;
+      now_ += step;
+      return "";
+    }
+    if (verb == "trials") return Trials();
+    return Play(Read(verb, words));
+  }
+
+ private:
+  std::string NewJob(const Words& words) {
+    JobSpec spec;
+    spec.objective = {"loss", Goal::kMinimize, std::nullopt};
+    if (const std::string target = Option(words, "target", ""); !target.empty()) spec.objective.target = std::stod(target);
+    Parameter x;
+    x.name = "x";
+    x.domain = DoubleDomain{0, 1, Scale::kLinear, std::nullopt, std::nullopt};
+    spec.space = SearchSpace::Make({x});
+    const std::string executor = Option(words, "executor", "process");
+    if (executor != "external") spec.trial.executors.push_back({{"process", ""}, std::nullopt, std::nullopt});
+    if (executor != "process") spec.trial.executors.push_back({{"external", ""}, std::nullopt, absl::Seconds(60)});
+    spec.trial.retries.max_retries = std::stoi(Option(words, "retries", "0"));
+    if (const std::string n = Option(words, "not_improving", ""); !n.empty()) spec.completion.max_trials_not_improving = std::stoi(n);
+    JobHeader header;
+    header.job_id = "j";
+    header.limits.max_trials = std::stoi(Option(words, "max_trials", "10"));
+    header.limits.max_parallel_trials = std::stoi(Option(words, "parallel", "2"));
+    if (const std::string n = Option(words, "failed", ""); !n.empty()) header.limits.max_failed_trials = std::stoi(n);
+    absl::Duration run_time;
+    if (absl::ParseDuration(Option(words, "run_time", ""), &run_time)) header.limits.max_run_time = run_time;
+    state_ = std::make_unique<JobState>(std::move(spec));
+    for (const Change& change : FirstChanges(std::move(header), now_)) Apply(change, *state_);
+    return Play(Resumed{});
+  }
+
+  static std::vector<Measurement> ReadMeasurements(const Words& words) {
+    std::vector<Measurement> measurements;
+    for (const std::string& word : words) {
+      const std::vector<std::string> sides = absl::StrSplit(word, '=');
+      const std::vector<std::string> name = absl::StrSplit(sides[0], '@');
+      if (sides.size() != 2) continue;
+      Measurement m;
+      m.metric = name[0];
+      m.step = name.size() == 2 ? std::stoll(name[1]) : -1;
+      m.value = std::stod(sides[1]);
+      measurements.push_back(m);
+    }
+    return measurements;
+  }
+
+  EventKind Read(const std::string& verb, const Words& words) {
+    if (verb == "resume") {
+      Resumed event;
+      for (size_t i = 1; i < words.size(); ++i) event.known.push_back(ReadRun(words[i]));
+      return event;
+    }
+    if (verb == "propose") return ReadProposals(words);
+    if (verb == "begin") return RunBegan{ReadRun(words.at(1)), "here", "/data"};
+    if (verb == "metrics") return MetricsSeen{ReadRun(words.at(1)), ReadMeasurements(words), {}};
+    if (verb == "refuse") return LaunchRefused{ReadRun(words.at(1)), words.at(2)};
+    if (verb == "finish") return ReadFinish(words);
+    if (verb == "ask") return SuggestAsked{words.at(1), std::stoi(words.at(2)), words.size() > 3 ? words[3] : "", absl::Seconds(1)};
+    if (verb == "report") return Reported{ReadRun(words.at(1)), words.at(2), ReadMeasurements(words)};
+    if (verb == "complete") return ReadCompletion(words);
+    if (verb == "add") return ReadAdded(words);
+    if (verb == "limits") {
+      Limits limits = state_->header().limits;
+      limits.max_trials = std::stoi(Option(words, "max_trials", absl::StrCat(limits.max_trials.value_or(0))));
+      limits.max_parallel_trials = std::stoi(Option(words, "parallel", absl::StrCat(limits.max_parallel_trials)));
+      return LimitsUpdated{limits};
+    }
+    if (verb == "stop") return JobStopAsked{"enough"};
+    if (verb == "stop-trial") return TrialStopAsked{std::stoi(words.at(1)), "poor"};
+    if (verb == "preempt") return Preempted{"preempted: interrupted"};
+    EXPECT_EQ(verb, "timer");
+    return TimerFired{};
+  }
+
+  EventKind ReadProposals(const Words& words) const {
+    Proposed event;
+    event.first_ordinal = state_->header().next_ordinal;
+    for (const std::string& word : words) {
+      if (absl::StartsWith(word, "x=")) event.proposals.push_back({{{"x", std::stod(word.substr(2))}}, 0});
+      if (word == "exhausted") {
+        event.exhausted = true;
+        event.exhausted_reason = "the space has no other point";
+      }
+    }
+    return event;
+  }
+
+  static EventKind ReadFinish(const Words& words) {
+    using Outcome = RunFinished::Outcome;
+    RunFinished event;
+    event.run = ReadRun(words.at(1));
+    const std::string& how = words.at(2);
+    event.outcome = how == "ok"        ? Outcome::kSucceeded
+                    : how == "failed"  ? Outcome::kFailed
+                    : how == "stopped" ? Outcome::kStopped
+                    : how == "timeout" ? Outcome::kTimedOut
+                                       : Outcome::kLost;
+    event.reason = absl::StrCat("run ", how);
+    return event;
+  }
+
+  static EventKind ReadCompletion(const Words& words) {
+    CompletionTold event;
+    event.run = ReadRun(words.at(1));
+    event.worker_id = words.at(2);
+    if (words.at(3) == "failed") {
+      event.failure_reason = words.at(4);
+    } else if (words.at(3) == "infeasible") {
+      event.infeasible_reason = words.at(4);
+    } else {
+      for (const Measurement& m : ReadMeasurements(words)) event.final_metrics[m.metric] = m.value;
+    }
+    return event;
+  }
+
+  static EventKind ReadAdded(const Words& words) {
+    TrialsAdded event;
+    TrialsAdded::Point point;
+    for (size_t i = 1; i < words.size(); ++i) {
+      if (absl::StartsWith(words[i], "x=")) {
+        point.parameters["x"] = std::stod(words[i].substr(2));
+      } else if (absl::StartsWith(words[i], "done=")) {
+        point.state = TrialState::kCompleted;
+        point.final_metrics["loss"] = std::stod(words[i].substr(5));
+      } else {
+        event.request_id = words[i];
+      }
+    }
+    event.points.push_back(point);
+    return event;
+  }
+
+  std::string Play(EventKind kind) {
+    const Decision decision = Step(*state_, Event{now_, std::move(kind), ++call_});
+    std::string text;
+    for (const Change& change : decision.changes) absl::StrAppend(&text, Show(change), "\n");
+    for (const Effect& effect : decision.effects) absl::StrAppend(&text, "-> ", Show(effect), "\n");
+    return text;
+  }
+
+  static std::string Show(RunRef run) { return tuner::core::Show(run); }
+
+  std::string Show(const Change& change) const {
+    if (const auto* job = std::get_if<JobPut>(&change)) {
+      static constexpr const char* kNames[] = {"?", "RUNNING", "STOPPING", "COMPLETED", "STOPPED", "FAILED"};
+      const JobHeader& header = job->header;
+      std::string best = header.best_trial ? absl::StrCat(", best ", *header.best_trial) : "";
+      return absl::StrCat("job ", kNames[static_cast<int>(header.status)], best, ": ", header.reason);
+    }
+    if (const auto* put = std::get_if<TrialPut>(&change)) return Show(put->trial);
+    const auto& put = std::get<MeasurementPut>(change);
+    return absl::StrCat("measurement ", put.trial, "/", put.measurement.attempt, " ", put.measurement.metric, "@",
+                        put.measurement.step, "=", put.measurement.value);
+  }
+
+  static std::string Show(const Trial& trial) {
+    static constexpr const char* kReasons[] = {"?", "FIRST", "RETRY", "EXPIRED_LEASE", "PREEMPTION", "PROMOTION"};
+    const std::string_view state = TrialStateName(trial.state);
+    std::string text = absl::StrCat("trial ", trial.number, " ", std::string(state));
+    if (!trial.attempts.empty()) {
+      const Attempt& last = trial.attempts.back();
+      absl::StrAppend(&text, ", attempt ", last.number, " ", kReasons[static_cast<int>(last.start_reason)], " on ", last.executor);
+    }
+    if (trial.objective) absl::StrAppend(&text, ", loss ", *trial.objective);
+    return absl::StrCat(text, ": ", trial.reason);
+  }
+
+  std::string Show(const Effect& effect) const {
+    if (const auto* ask = std::get_if<AskStrategy>(&effect)) {
+      return absl::StrCat("ask the strategy for ", ask->count, " from ordinal ", ask->first_ordinal);
+    }
+    if (const auto* tell = std::get_if<TellStrategy>(&effect)) return absl::StrCat("tell the strategy of trial ", tell->trial);
+    if (const auto* launch = std::get_if<Launch>(&effect)) return "launch " + Show(launch->run);
+    if (const auto* stop = std::get_if<StopRun>(&effect)) {
+      return absl::StrCat("stop ", Show(stop->run), " within ", absl::FormatDuration(stop->grace));
+    }
+    if (const auto* wake = std::get_if<WakeAt>(&effect)) return "wake in " + absl::FormatDuration(wake->time - now_);
+    const auto& answer = std::get<Answer>(effect);
+    std::string text = "answer ";
+    if (!answer.status.ok()) return absl::StrCat(text, answer.status.ToString());
+    absl::StrAppend(&text, "trials [", absl::StrJoin(answer.trials, " "), "]");
+    if (answer.should_stop) absl::StrAppend(&text, ", should stop");
+    if (answer.job_done) absl::StrAppend(&text, ", job done");
+    if (!answer.reason.empty()) absl::StrAppend(&text, ": ", answer.reason);
+    return text;
+  }
+
+  std::string Trials() const {
+    std::string text;
+    for (const Trial& trial : state_->trials()) absl::StrAppend(&text, Show(trial), "\n");
+    return text;
+  }
+
+  std::unique_ptr<JobState> state_;
+  absl::Time now_ = kStart;
+  CallId call_ = 0;
+};
+
+class DialogueTest : public testing::TestWithParam<std::filesystem::path> {};
+
+// A file is commands, each followed by a line "----", what was decided, and an empty line; lines with # are told as they are.
+TEST_P(DialogueTest, GoesAsWritten) {
+  std::ifstream file(GetParam());
+  std::stringstream whole;
+  whole << file.rdbuf();
+  Dialogue dialogue;
+  std::string played;
+  bool in_answer = false;
+  for (absl::string_view line : absl::StrSplit(whole.str(), '\n')) {
+    if (in_answer) {
+      in_answer = !line.empty();
+      continue;
+    }
+    if (line.empty()) continue;
+    if (line[0] == '#') {
+      absl::StrAppend(&played, line, "\n");
+    } else if (line == "----") {
+      in_answer = true;
+    } else {
+      absl::StrAppend(&played, line, "\n----\n", dialogue.Tell(std::string(line)), "\n");
+    }
+  }
+  if (std::getenv("TUNER_REWRITE_DIALOGUES") != nullptr) {
+    std::ofstream(GetParam()) << played;
+    return;
+  }
+  EXPECT_EQ(played, whole.str()) << "in " << GetParam();
+}
+
+std::vector<std::filesystem::path> Files() {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(TUNER_DIALOGUES "/core")) files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+INSTANTIATE_TEST_SUITE_P(Core, DialogueTest, testing::ValuesIn(Files()),
+                         [](const auto& info) { return info.param.stem().string(); });
+
+}  // namespace
+}  // namespace tuner::core
