@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -54,6 +55,7 @@ SearchSpace SearchSpace::Make(std::vector<Parameter> parameters) {
   const size_t count = space.parameters_.size();
   space.children_.resize(count);
   space.parent_indexes_.resize(count);
+  space.branching_.resize(count);
   for (size_t i = 0; i < count; ++i) {
     Parameter& parameter = space.parameters_[i];
     parameter.domain = domain::Resolve(std::move(parameter.domain));
@@ -73,7 +75,13 @@ SearchSpace SearchSpace::Make(std::vector<Parameter> parameters) {
     }
     std::sort(indexes.begin(), indexes.end());
     indexes.erase(std::unique(indexes.begin(), indexes.end()), indexes.end());
+    std::vector<uint64_t>& branching = space.branching_[parameter.parent];
+    std::vector<uint64_t> both;
+    std::set_union(branching.begin(), branching.end(), indexes.begin(), indexes.end(), std::back_inserter(both));
+    branching = std::move(both);
   }
+  space.CountPoints(/*for_grid=*/false);
+  space.CountPoints(/*for_grid=*/true);
   return space;
 }
 
@@ -192,44 +200,38 @@ std::vector<int> SearchSpace::ActiveChildren(int index, uint64_t value_index) co
   return active;
 }
 
-// Values of `index` under which it has children; all others stand for one point each.
-std::vector<uint64_t> SearchSpace::BranchingValues(int index) const {
-  std::vector<uint64_t> branching;
-  for (const int child : children_[index]) {
-    branching.insert(branching.end(), parent_indexes_[child].begin(), parent_indexes_[child].end());
+// Children stand behind their parents, so from the back every child is counted before it is needed.
+void SearchSpace::CountPoints(bool for_grid) {
+  std::vector<absl::uint128>& counts = counts_[for_grid];
+  counts.resize(parameters_.size());
+  for (int index = static_cast<int>(parameters_.size()) - 1; index >= 0; --index) {
+    const std::optional<uint64_t> values = domain::Count(parameters_[index].domain, for_grid);
+    if (!values.has_value()) continue;
+    absl::uint128 count = *values - branching_[index].size();
+    for (const uint64_t value : branching_[index]) {
+      count = SaturatingAdd(count, CountOf(ActiveChildren(index, value), for_grid));
+    }
+    counts[index] = count;
   }
-  std::sort(branching.begin(), branching.end());
-  branching.erase(std::unique(branching.begin(), branching.end()), branching.end());
-  return branching;
 }
 
-absl::uint128 SearchSpace::CountOf(const std::vector<int>& siblings, bool for_grid) const {
+absl::uint128 SearchSpace::CountOf(absl::Span<const int> siblings, bool for_grid) const {
   absl::uint128 count = 1;
-  for (const int index : siblings) count = SaturatingMultiply(count, CountUnder(index, for_grid));
+  for (const int index : siblings) count = SaturatingMultiply(count, counts_[for_grid][index]);
   return count;
 }
 
-absl::uint128 SearchSpace::CountUnder(int index, bool for_grid) const {
-  const std::vector<uint64_t> branching = BranchingValues(index);
-  absl::uint128 count = *domain::Count(parameters_[index].domain, for_grid) - branching.size();
-  for (const uint64_t value : branching) {
-    count = SaturatingAdd(count, CountOf(ActiveChildren(index, value), for_grid));
-  }
-  return count;
-}
-
-void SearchSpace::AppendPoint(const std::vector<int>& siblings, absl::uint128 i, bool for_grid,
+void SearchSpace::AppendPoint(absl::Span<const int> siblings, absl::uint128 i, bool for_grid,
                               ParameterMap& point) const {
   for (size_t s = 0; s < siblings.size(); ++s) {
-    const std::vector<int> faster(siblings.begin() + s + 1, siblings.end());
     // Where the faster ones saturate, i is below their count and this one stays at its first value.
-    const absl::uint128 period = CountOf(faster, for_grid);
+    const absl::uint128 period = CountOf(siblings.subspan(s + 1), for_grid);
     const int index = siblings[s];
     absl::uint128 own = i / period;
     i %= period;
     uint64_t next = 0;  // values before it are behind us
     bool branched = false;
-    for (const uint64_t value : BranchingValues(index)) {
+    for (const uint64_t value : branching_[index]) {
       if (own < value - next) break;
       own -= value - next;
       const std::vector<int> children = ActiveChildren(index, value);
@@ -250,18 +252,18 @@ void SearchSpace::AppendPoint(const std::vector<int>& siblings, absl::uint128 i,
   }
 }
 
-absl::uint128 SearchSpace::IndexAmong(const std::vector<int>& siblings, const ParameterMap& point) const {
+absl::uint128 SearchSpace::IndexAmong(absl::Span<const int> siblings, const ParameterMap& point) const {
   absl::uint128 position = 0;
   for (const int index : siblings) {
     const uint64_t own_value = domain::IndexOf(parameters_[index].domain, point.find(parameters_[index].name)->second);
     absl::uint128 own = own_value;
-    for (const uint64_t value : BranchingValues(index)) {
+    for (const uint64_t value : branching_[index]) {
       if (value > own_value) break;
       const std::vector<int> children = ActiveChildren(index, value);
       // A branching value before ours takes as many places as its children have points, not one.
       own += value == own_value ? IndexAmong(children, point) : CountOf(children, /*for_grid=*/false) - 1;
     }
-    position = position * CountUnder(index, /*for_grid=*/false) + own;
+    position = position * counts_[false][index] + own;
   }
   return position;
 }

@@ -6,6 +6,7 @@
 // those between the midpoints to its neighbours.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,6 +17,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/numeric/int128.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "core/problem.h"
 
 namespace tuner::core {
@@ -108,18 +110,21 @@ class SearchSpace {
  private:
   bool IsActiveUnder(int child, uint64_t parent_index) const;
   std::vector<int> ActiveChildren(int index, uint64_t value_index) const;
-  std::vector<uint64_t> BranchingValues(int index) const;
-  // Points of parameters that are active together, their descendants included; of one parameter and its descendants.
-  absl::uint128 CountOf(const std::vector<int>& siblings, bool for_grid) const;
-  absl::uint128 CountUnder(int index, bool for_grid) const;
-  void AppendPoint(const std::vector<int>& siblings, absl::uint128 i, bool for_grid, ParameterMap& point) const;
-  absl::uint128 IndexAmong(const std::vector<int>& siblings, const ParameterMap& point) const;
+  void CountPoints(bool for_grid);
+  // Points of parameters that are active together, their descendants included.
+  absl::uint128 CountOf(absl::Span<const int> siblings, bool for_grid) const;
+  void AppendPoint(absl::Span<const int> siblings, absl::uint128 i, bool for_grid, ParameterMap& point) const;
+  absl::uint128 IndexAmong(absl::Span<const int> siblings, const ParameterMap& point) const;
 
   std::vector<Parameter> parameters_;
   std::vector<int> roots_;
   std::vector<std::vector<int>> children_;  // by parent
-  std::vector<std::vector<uint64_t>>
-      parent_indexes_;  // by child: places of parent_values in the parent's domain, ascending
+  // By child: places of parent_values in the parent's domain, ascending.
+  std::vector<std::vector<uint64_t>> parent_indexes_;
+  // By parent: places of the values that bring children, ascending. All others stand for one point each.
+  std::vector<std::vector<uint64_t>> branching_;
+  // Points of a parameter and its descendants, [1] for the grid; 0 if it is continuous.
+  std::array<std::vector<absl::uint128>, 2> counts_;
 };
 
 }  // namespace tuner::core
