@@ -73,6 +73,15 @@ std::vector<core::Measurement> MeasurementsOf(const Job& job, int32_t trial) {
   return measurements;
 }
 
+// NOT_FOUND, or INVALID_ARGUMENT for an empty id.
+template <typename Jobs>
+auto Find(Jobs& jobs, const std::string& job_id) -> absl::StatusOr<decltype(&jobs.begin()->second)> {
+  if (absl::Status status = CheckJobId(job_id); !status.ok()) return status;
+  const auto it = jobs.find(job_id);
+  if (it == jobs.end()) return NoSuchJob(job_id);
+  return &it->second;
+}
+
 bool Selected(const JobQuery& query, const JobRecord& job) {
   const core::JobHeader& header = job.header;
   if (!query.statuses.empty() && !std::ranges::count(query.statuses, header.status)) return false;
@@ -103,9 +112,6 @@ class MemoryStorage : public Storage {
   absl::Status DeleteJob(const std::string& job_id) override;
 
  private:
-  // NOT_FOUND, or INVALID_ARGUMENT for an empty id.
-  absl::StatusOr<const Job*> Find(const std::string& job_id) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<Job*> Find(const std::string& job_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CommitOne(const JobCommit& commit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const int64_t kept_revisions_;
@@ -113,19 +119,6 @@ class MemoryStorage : public Storage {
   JobMap jobs_ ABSL_GUARDED_BY(mutex_);
   int64_t next_sequence_ ABSL_GUARDED_BY(mutex_) = 1;
 };
-
-absl::StatusOr<const Job*> MemoryStorage::Find(const std::string& job_id) const {
-  if (absl::Status status = CheckJobId(job_id); !status.ok()) return status;
-  const auto it = jobs_.find(job_id);
-  if (it == jobs_.end()) return NoSuchJob(job_id);
-  return &it->second;
-}
-
-absl::StatusOr<Job*> MemoryStorage::Find(const std::string& job_id) {
-  const absl::StatusOr<const Job*> job = std::as_const(*this).Find(job_id);
-  if (!job.ok()) return job.status();
-  return const_cast<Job*>(*job);
-}
 
 absl::Status MemoryStorage::CreateJob(const core::JobHeader& header) {
   if (absl::Status status = CheckJobId(header.job_id); !status.ok()) return status;
@@ -141,7 +134,7 @@ absl::Status MemoryStorage::CreateJob(const core::JobHeader& header) {
 
 absl::StatusOr<LoadedJob> MemoryStorage::LoadJob(const std::string& job_id) const {
   absl::ReaderMutexLock lock(&mutex_);
-  const absl::StatusOr<const Job*> job = Find(job_id);
+  const absl::StatusOr<const Job*> job = Find(jobs_, job_id);
   if (!job.ok()) return job.status();
   LoadedJob loaded{(*job)->record, {}, {}};
   for (const auto& [number, trial] : (*job)->trials) loaded.trials.push_back(trial);
@@ -156,7 +149,7 @@ absl::StatusOr<LoadedJob> MemoryStorage::LoadJob(const std::string& job_id) cons
 
 absl::StatusOr<JobRecord> MemoryStorage::ReadJob(const std::string& job_id) const {
   absl::ReaderMutexLock lock(&mutex_);
-  const absl::StatusOr<const Job*> job = Find(job_id);
+  const absl::StatusOr<const Job*> job = Find(jobs_, job_id);
   if (!job.ok()) return job.status();
   return (*job)->record;
 }
@@ -171,7 +164,7 @@ std::vector<absl::Status> MemoryStorage::Commit(absl::Span<const JobCommit> comm
 
 absl::Status MemoryStorage::CommitOne(const JobCommit& commit) {
   if (absl::Status status = CheckCommit(commit); !status.ok()) return status;
-  const absl::StatusOr<Job*> found = Find(commit.job_id);
+  const absl::StatusOr<Job*> found = Find(jobs_, commit.job_id);
   if (!found.ok()) return found.status();
   Job& job = **found;
   if (commit.seen != job.record.revision || commit.epoch != job.epoch) {
@@ -187,7 +180,7 @@ absl::Status MemoryStorage::CommitOne(const JobCommit& commit) {
 absl::StatusOr<ChangePage> MemoryStorage::ReadChanges(const std::string& job_id, Revision after, int limit) const {
   if (absl::Status status = CheckLimit(limit); !status.ok()) return status;
   absl::ReaderMutexLock lock(&mutex_);
-  const absl::StatusOr<const Job*> found = Find(job_id);
+  const absl::StatusOr<const Job*> found = Find(jobs_, job_id);
   if (!found.ok()) return found.status();
   const Job& job = **found;
   const Revision first_kept = job.log.begin()->first;
@@ -209,7 +202,7 @@ absl::StatusOr<Epoch> MemoryStorage::AcquireJob(const std::string& job_id, const
                                                 absl::Duration lease) {
   if (absl::Status status = CheckLease(server, lease); !status.ok()) return status;
   absl::MutexLock lock(&mutex_);
-  const absl::StatusOr<Job*> found = Find(job_id);
+  const absl::StatusOr<Job*> found = Find(jobs_, job_id);
   if (!found.ok()) return found.status();
   Job& job = **found;
   if (!job.owner.empty() && job.owner != server && now < job.lease_expire_time) {
@@ -222,7 +215,7 @@ absl::StatusOr<Epoch> MemoryStorage::AcquireJob(const std::string& job_id, const
 
 absl::Status MemoryStorage::ReleaseJob(const std::string& job_id, Epoch epoch) {
   absl::MutexLock lock(&mutex_);
-  const absl::StatusOr<Job*> job = Find(job_id);
+  const absl::StatusOr<Job*> job = Find(jobs_, job_id);
   if (!job.ok()) return job.status();
   if ((*job)->epoch != epoch) return EpochPassed(job_id, epoch, (*job)->epoch);
   (*job)->owner.clear();
@@ -255,7 +248,7 @@ absl::StatusOr<TrialPage> MemoryStorage::ListTrials(const TrialQuery& query) con
   if (query.job_id.empty()) {
     for (const auto& [name, job] : jobs_) jobs.push_back(&job);
   } else {
-    const absl::StatusOr<const Job*> job = Find(query.job_id);
+    const absl::StatusOr<const Job*> job = Find(jobs_, query.job_id);
     if (!job.ok()) return job.status();
     jobs.push_back(*job);
   }
@@ -289,7 +282,7 @@ absl::StatusOr<TrialPage> MemoryStorage::ListTrials(const TrialQuery& query) con
 
 absl::StatusOr<TrialPage::Entry> MemoryStorage::ReadTrial(const std::string& job_id, int32_t number) const {
   absl::ReaderMutexLock lock(&mutex_);
-  const absl::StatusOr<const Job*> job = Find(job_id);
+  const absl::StatusOr<const Job*> job = Find(jobs_, job_id);
   if (!job.ok()) return job.status();
   const auto it = (*job)->trials.find(number);
   if (it == (*job)->trials.end()) return NoSuchTrial(job_id, number);
@@ -298,7 +291,7 @@ absl::StatusOr<TrialPage::Entry> MemoryStorage::ReadTrial(const std::string& job
 
 absl::Status MemoryStorage::DeleteJob(const std::string& job_id) {
   absl::MutexLock lock(&mutex_);
-  const absl::StatusOr<Job*> job = Find(job_id);
+  const absl::StatusOr<Job*> job = Find(jobs_, job_id);
   if (!job.ok()) return job.status();
   jobs_.erase(job_id);
   return absl::OkStatus();
