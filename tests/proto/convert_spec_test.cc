@@ -1,0 +1,322 @@
+// Specifications between wire and core. Malformed ones: malformed_specs_test.cc.
+#include <limits>
+#include <set>
+#include <string>
+#include <variant>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "google/protobuf/text_format.h"
+#include "google/protobuf/util/message_differencer.h"
+#include "gtest/gtest.h"
+#include "proto/convert.h"
+#include "proto/job_file.h"
+#include "tests/proto/random_values.h"
+
+namespace tuner {
+namespace {
+
+using convert::ParsedSpec;
+using google::protobuf::util::MessageDifferencer;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+ParsedSpec Parse(const std::string& yaml) {
+  const absl::StatusOr<v1::TuningJobSpec> wire = job_file::ParseJobFile(yaml);
+  EXPECT_TRUE(wire.ok()) << wire.status() << "\n" << yaml;
+  return convert::SpecFromProto(wire.value_or(v1::TuningJobSpec()), "/base");
+}
+
+constexpr char kSpec[] = R"(
+name: job-1
+objective: {metric: loss, goal: MAXIMIZE, target: 0.5}
+parameters:
+- {name: eta, double: {min: 0.0001, max: 1, grid_points: 3}, default: 0.5}
+- {name: depth, integer: {min: 1, max: 8, scale: LOG}, default: 4}
+- name: booster
+  categorical: {values: [gbtree, dart]}
+  default: dart
+  children:
+  - values: [dart]
+    parameters:
+    - {name: drop, discrete: {values: [0.5, 0.25]}}
+    - name: level
+      integer: {min: 1, max: 5000}
+      children:
+      - {values: [1, 3], parameters: [{name: flag, boolean: {}}]}
+- {name: momentum, double: {min: 0, max: 0.99, scale: REVERSE_LOG, step: 0.01}}
+static_parameters: {rounds: 60, mode: fast, verbose: false}
+strategy: {random: {}, random_seed: 7}
+limits: {max_trials: 50, max_parallel_trials: 4, max_run_time: 1h, max_failed_trials: 2}
+completion_criteria: {max_trials_not_improving: 9}
+trial:
+  executors:
+  - {process: {command: [./train], cpus: 2}, slots: 2}
+  - {external: {lease: 30s}}
+  metrics: [{name: loss, regex: loss=(.*)
+}]
+  retries: {max_retries: 3, backoff: 2s}
+  time_limit: 10m
+  grace_period: 5s
+  inputs: [{name: train, path: data, content_type: text/csv}]
+  environment: {A: b}
+  checkpoint_dir: ckpt
+tags: {team: x}
+)";
+
+TEST(ConvertSpecTest, ReadsEveryField) {
+  const ParsedSpec parsed = Parse(kSpec);
+  EXPECT_THAT(parsed.problems, IsEmpty());
+  EXPECT_THAT(parsed.unimplemented, IsEmpty());
+  EXPECT_TRUE(parsed.has_seed);
+  EXPECT_FALSE(parsed.has_definitions);
+  EXPECT_THAT(convert::SpecProblems(parsed), IsEmpty());
+  const core::JobSpec& spec = parsed.spec;
+  EXPECT_EQ(spec.name, "job-1");
+  EXPECT_EQ(spec.base_dir, "/base");
+  EXPECT_EQ(spec.objective.metric, "loss");
+  EXPECT_EQ(spec.objective.goal, core::Goal::kMaximize);
+  EXPECT_EQ(spec.objective.target, 0.5);
+  EXPECT_EQ(spec.static_parameters.at("rounds"), core::ParameterValue(60.0));
+  EXPECT_EQ(spec.static_parameters.at("mode"), core::ParameterValue(std::string("fast")));
+  EXPECT_EQ(spec.static_parameters.at("verbose"), core::ParameterValue(false));
+  EXPECT_EQ(spec.strategy.name, "random");
+  EXPECT_EQ(spec.random_seed, 7u);
+  EXPECT_EQ(spec.limits.max_trials, 50);
+  EXPECT_EQ(spec.limits.max_parallel_trials, 4);
+  EXPECT_EQ(spec.limits.max_run_time, absl::Hours(1));
+  EXPECT_EQ(spec.limits.max_failed_trials, 2);
+  EXPECT_EQ(spec.completion.max_trials_not_improving, 9);
+  const core::TrialTemplate& trial = spec.trial;
+  ASSERT_EQ(trial.executors.size(), 2u);
+  EXPECT_EQ(trial.executors[0].options.name, "process");
+  EXPECT_EQ(trial.executors[0].slots, 2);
+  EXPECT_FALSE(trial.executors[0].lease.has_value());
+  v1::ProcessExecutor process;
+  ASSERT_TRUE(process.ParseFromString(trial.executors[0].options.bytes));
+  EXPECT_EQ(process.cpus(), 2);
+  EXPECT_EQ(trial.executors[1].options.name, "external");
+  EXPECT_EQ(trial.executors[1].lease, absl::Seconds(30));
+  EXPECT_FALSE(trial.executors[1].slots.has_value());
+  EXPECT_THAT(parsed.executor_paths, ElementsAre("trial.executors[0].process", "trial.executors[1].external"));
+  ASSERT_EQ(trial.metrics.size(), 1u);
+  EXPECT_EQ(trial.metrics[0].regex, "loss=(.*)");
+  EXPECT_EQ(trial.retries.max_retries, 3);
+  EXPECT_EQ(trial.retries.backoff, absl::Seconds(2));
+  EXPECT_EQ(trial.time_limit, absl::Minutes(10));
+  EXPECT_EQ(trial.grace_period, absl::Seconds(5));
+  ASSERT_EQ(trial.inputs.size(), 1u);
+  EXPECT_EQ(trial.inputs[0].path, "data");
+  EXPECT_EQ(trial.inputs[0].content_type, "text/csv");
+  EXPECT_EQ(trial.environment.at("A"), "b");
+  EXPECT_EQ(trial.checkpoint_dir, "ckpt");
+  EXPECT_EQ(spec.tags.at("team"), "x");
+}
+
+TEST(ConvertSpecTest, ReadsTheSpaceWithParentsFirst) {
+  const ParsedSpec parsed = Parse(kSpec);
+  const auto& parameters = parsed.spec.space.parameters();
+  std::vector<std::string> names;
+  for (const core::Parameter& parameter : parameters) names.push_back(parameter.name);
+  ASSERT_THAT(names, ElementsAre("eta", "depth", "booster", "drop", "level", "flag", "momentum"));
+  EXPECT_EQ(std::get<core::DoubleDomain>(parameters[0].domain).grid_points, 3);
+  EXPECT_EQ(parameters[0].default_value, core::ParameterValue(0.5));
+  EXPECT_EQ(std::get<core::IntegerDomain>(parameters[1].domain).scale, core::Scale::kLog);
+  EXPECT_EQ(parameters[1].default_value, core::ParameterValue(int64_t{4})) << "in its domain's type";
+  EXPECT_EQ(parameters[2].parent, -1);
+  EXPECT_EQ(parameters[3].parent, 2);
+  EXPECT_THAT(parameters[3].parent_values, ElementsAre(core::ParameterValue(std::string("dart"))));
+  EXPECT_EQ(parameters[4].parent, 2);
+  EXPECT_EQ(parameters[5].parent, 4);
+  EXPECT_THAT(parameters[5].parent_values,
+              ElementsAre(core::ParameterValue(int64_t{1}), core::ParameterValue(int64_t{3})));
+  EXPECT_EQ(parameters[5].path, "parameters[2].children[0].parameters[1].children[0].parameters[0]");
+  EXPECT_EQ(std::get<core::DoubleDomain>(parameters[6].domain).step, 0.01);
+}
+
+TEST(ConvertSpecTest, DefaultsOfWhatIsLeftOut) {
+  const ParsedSpec parsed = Parse(R"(
+name: a
+objective: {metric: loss, goal: MINIMIZE}
+parameters: [{name: x, boolean: {}}]
+strategy: {grid: {}}
+)");
+  EXPECT_THAT(convert::SpecProblems(parsed), IsEmpty());
+  EXPECT_THAT(parsed.unimplemented, IsEmpty());
+  EXPECT_FALSE(parsed.has_seed);
+  EXPECT_EQ(parsed.spec.limits.max_parallel_trials, 1);
+  EXPECT_FALSE(parsed.spec.limits.max_trials.has_value());
+  EXPECT_EQ(parsed.spec.trial.grace_period, absl::Seconds(10));
+  EXPECT_EQ(parsed.spec.trial.retries.max_retries, 0);
+  ASSERT_EQ(parsed.spec.trial.executors.size(), 1u);
+  EXPECT_EQ(parsed.spec.trial.executors[0].options.name, "external");
+  EXPECT_EQ(parsed.spec.trial.executors[0].lease, absl::Minutes(5));
+  EXPECT_THAT(parsed.executor_paths, ElementsAre("trial.external"));
+}
+
+TEST(ConvertSpecTest, WritesWhatWasResolved) {
+  v1::TuningJobSpec wire = job_file::ParseJobFile(kSpec).value();
+  core::JobSpec resolved = convert::SpecFromProto(wire, "").spec;
+  resolved.random_seed = 42;
+  resolved.limits = {.max_trials = 6, .max_parallel_trials = 2};
+  const v1::TuningJobSpec written = convert::ResolveSpec(wire, resolved);
+  EXPECT_EQ(written.strategy().random_seed(), 42);
+  EXPECT_TRUE(written.strategy().has_random());
+  EXPECT_EQ(written.limits().max_trials(), 6);
+  EXPECT_FALSE(written.limits().has_max_run_time());
+  EXPECT_EQ(written.parameters(0).double_().scale(), v1::Scaling::LOG) << "four decades";
+  EXPECT_EQ(written.parameters(1).integer().scale(), v1::Scaling::LOG);
+  const v1::ConditionalChildren& children = written.parameters(2).children(0);
+  EXPECT_EQ(children.parameters(0).discrete().scale(), v1::Scaling::LINEAR);
+  EXPECT_EQ(children.parameters(1).integer().scale(), v1::Scaling::LOG) << "three decades and more";
+  EXPECT_EQ(written.parameters(3).double_().scale(), v1::Scaling::REVERSE_LOG);
+  // Nothing else changes, and a resolved specification stays as it is.
+  const core::JobSpec again = convert::SpecFromProto(written, "").spec;
+  EXPECT_TRUE(MessageDifferencer::Equals(convert::ResolveSpec(written, again), written));
+  wire.clear_limits();
+  v1::TuningJobSpec rest = written;
+  rest.clear_limits();
+  rest.mutable_strategy()->set_random_seed(7);
+  for (auto* spec : {&wire, &rest}) {
+    spec->mutable_parameters(0)->mutable_double_()->clear_scale();
+    for (auto& child : *spec->mutable_parameters(2)->mutable_children(0)->mutable_parameters()) {
+      if (child.has_discrete()) child.mutable_discrete()->clear_scale();
+      if (child.has_integer()) child.mutable_integer()->clear_scale();
+    }
+  }
+  EXPECT_TRUE(MessageDifferencer::Equals(wire, rest));
+}
+
+// What job files cannot say, but other clients can.
+TEST(ConvertSpecTest, NumbersThatAreNoEnumValues) {
+  v1::TuningJobSpec wire = job_file::ParseJobFile(kSpec).value();
+  wire.mutable_objective()->set_goal(static_cast<v1::Objective::Goal>(9));
+  wire.mutable_parameters(0)->mutable_double_()->set_scale(static_cast<v1::Scaling::Scale>(9));
+  wire.mutable_parameters(1)->mutable_integer()->set_scale(static_cast<v1::Scaling::Scale>(-1));
+  wire.mutable_trial()->mutable_inputs(0)->set_input_mode(static_cast<v1::Channel::InputMode>(9));
+  std::set<std::string> paths;
+  for (const core::Problem& problem : convert::SpecProblems(convert::SpecFromProto(wire, "")))
+    paths.insert(problem.path);
+  EXPECT_THAT(paths, ElementsAre("objective.goal", "parameters[0].double.scale", "parameters[1].integer.scale",
+                                 "trial.inputs[0].input_mode"));
+}
+
+TEST(ConvertSpecTest, DurationsThatAreNone) {
+  v1::TuningJobSpec wire = job_file::ParseJobFile(kSpec).value();
+  wire.mutable_limits()->mutable_max_run_time()->set_nanos(1'000'000'000);
+  wire.mutable_trial()->mutable_time_limit()->set_seconds(315'576'000'001);
+  wire.mutable_trial()->mutable_grace_period()->set_nanos(-1);
+  wire.mutable_trial()->mutable_retries()->mutable_backoff()->set_seconds(std::numeric_limits<int64_t>::min());
+  std::set<std::string> paths;
+  for (const core::Problem& problem : convert::SpecProblems(convert::SpecFromProto(wire, "")))
+    paths.insert(problem.path);
+  EXPECT_THAT(paths,
+              ElementsAre("limits.max_run_time", "trial.grace_period", "trial.retries.backoff", "trial.time_limit"));
+}
+
+struct UnimplementedCase {
+  std::string field;   // as reported
+  std::string change;  // merged into a specification that is served
+};
+
+class Unimplemented : public ::testing::TestWithParam<UnimplementedCase> {};
+TEST_P(Unimplemented, IsNamedWithWhatToDoInstead) {
+  v1::TuningJobSpec wire = job_file::ParseJobFile(kSpec).value();
+  if (absl::StrContains(GetParam().change, "strategy:")) wire.clear_strategy();
+  if (absl::StrContains(GetParam().change, "trial:")) wire.clear_trial();
+  ASSERT_TRUE(job_file::MergeYaml(GetParam().change, &wire).ok());
+  const ParsedSpec parsed = convert::SpecFromProto(wire, "");
+  ASSERT_EQ(parsed.unimplemented.size(), 1u) << ::testing::PrintToString(parsed.unimplemented);
+  EXPECT_THAT(parsed.unimplemented[0], StartsWith(GetParam().field + ": "));
+  EXPECT_GE(parsed.unimplemented[0].size(), GetParam().field.size() + 30) << "a sentence that says what to change";
+  // Right in itself: the answer is UNIMPLEMENTED, not INVALID_ARGUMENT.
+  for (const core::Problem& problem : convert::SpecProblems(parsed))
+    ADD_FAILURE() << problem.path << ": " << problem.text;
+}
+
+const std::vector<UnimplementedCase>& UnimplementedCases() {
+  static const std::vector<UnimplementedCase> cases = {
+      {"additional_objectives", "additional_objectives: [{metric: size, goal: MINIMIZE}]"},
+      {"outcome_constraints", "outcome_constraints: [{metric: size, max: 1}]"},
+      {"constraints", "constraints: [eta < 0.5]"},
+      {"strategy", "strategy: {random_seed: 3}"},
+      {"strategy.bayesian", "strategy: {bayesian: {}}"},
+      {"strategy.hyperband", "strategy: {hyperband: {max_resource: 9}}"},
+      {"strategy.custom", "strategy: {custom: {name: mine}}"},
+      {"limits.max_cost", "limits: {max_cost: 5}"},
+      {"completion_criteria.convergence", "completion_criteria: {convergence: true}"},
+      {"early_stopping", "early_stopping: {median: {}}"},
+      {"health_rules", "health_rules: [{metric: loss, not_finite: {}}]"},
+      {"warm_start", "warm_start: {parents: [tuningJobs/a], type: TRANSFER_LEARNING}"},
+      {"trial.container", "trial: {container: {image: a}}"},
+      {"trial.slurm", "trial: {slurm: {command: [a]}}"},
+      {"trial.kubernetes", "trial: {kubernetes: {image: a}}"},
+      {"trial.sagemaker", "trial: {sagemaker: {role_arn: a}}"},
+      {"trial.executors[1].container", "trial: {executors: [{external: {}}, {container: {image: a}}]}"},
+      {"trial.executors[0].slurm", "trial: {executors: [{slurm: {command: [a]}}]}"},
+      {"trial.executors[0].kubernetes", "trial: {executors: [{kubernetes: {image: a}}]}"},
+      {"trial.executors[0].sagemaker", "trial: {executors: [{sagemaker: {role_arn: a}}]}"},
+      {"trial.executors[0].custom", "trial: {executors: [{custom: {name: mine}}]}"},
+      {"trial.inputs[0].s3_uri", "trial: {external: {}, inputs: [{name: a, s3_uri: s3://b/c}]}"},
+      {"trial.inputs[0].best_artifact_of",
+       "trial: {external: {}, inputs: [{name: a, best_artifact_of: tuningJobs/b}]}"},
+      {"trial.inputs[1].input_mode",
+       "trial: {external: {}, inputs: [{name: a, path: p}, {name: b, path: p, input_mode: PIPE}]}"},
+      {"trial.inputs[0].sharded", "trial: {external: {}, inputs: [{name: a, path: p, sharded: true}]}"},
+      {"notifications", "notifications: [{webhook: {url: 'https://a'}, events: [JOB_ENDED]}]"},
+  };
+  return cases;
+}
+INSTANTIATE_TEST_SUITE_P(ConvertSpec, Unimplemented, ::testing::ValuesIn(UnimplementedCases()));
+
+TEST(ConvertSpecTest, DefinitionsAloneAreUnimplementedAndNotMalformed) {
+  const ParsedSpec parsed = Parse(R"(
+name: a
+strategy: {random: {}}
+limits: {max_trials: 3}
+definitions:
+- name: one
+  objective: {metric: loss, goal: MINIMIZE}
+  parameters: [{name: x, boolean: {}}]
+  trial: {external: {}}
+)");
+  EXPECT_TRUE(parsed.has_definitions);
+  EXPECT_THAT(parsed.unimplemented, ElementsAre(StartsWith("definitions: ")));
+  EXPECT_THAT(convert::SpecProblems(parsed), IsEmpty());
+}
+
+TEST(ConvertSpecTest, EveryUnimplementedFieldIsNamedAtOnce) {
+  const ParsedSpec parsed = Parse(R"(
+strategy: {bayesian: {}}
+limits: {max_cost: 3}
+early_stopping: {median: {}}
+trial: {container: {image: a}}
+notifications: [{command: {command: [a]}}]
+)");
+  std::vector<std::string> fields;
+  for (const std::string& text : parsed.unimplemented) fields.push_back(text.substr(0, text.find(':')));
+  EXPECT_THAT(fields, ElementsAre("strategy.bayesian", "limits.max_cost", "early_stopping", "trial.container",
+                                  "notifications"));
+}
+
+// Whatever a client sends, it is read without a crash, and nothing that is wrong passes for whole.
+TEST(ConvertSpecTest, RandomMessagesAreReadOrRefused) {
+  testing::RandomValues random;
+  for (int i = 0; i < 3000; ++i) {
+    v1::TuningJobSpec filled, wire;
+    random.Fill(filled, /*with_special=*/true);
+    ASSERT_TRUE(wire.ParseFromString(filled.SerializeAsString()));
+    const ParsedSpec parsed = convert::SpecFromProto(wire, "/base");
+    for (const core::Problem& problem : convert::SpecProblems(parsed)) {
+      EXPECT_FALSE(problem.path.empty());
+      EXPECT_FALSE(problem.text.empty());
+    }
+    EXPECT_EQ(parsed.executor_paths.size(), parsed.spec.trial.executors.size());
+    if (parsed.problems.empty()) convert::ResolveSpec(wire, parsed.spec);
+  }
+}
+
+}  // namespace
+}  // namespace tuner
