@@ -12,8 +12,8 @@
 
 namespace tuner::core {
 
-// A strategy, executor or rule by its name in the proto's oneof ("random", "process"), with the chosen arm's serialised message. Only
-// that strategy's (executor's, rule's) own source file parses the bytes.
+// A strategy, executor or rule by its name in the proto's oneof ("random", "process"), with the chosen arm's serialised
+// message. Only that strategy's (executor's, rule's) own source file parses the bytes.
 struct Options {
   std::string name;
   std::string bytes;
@@ -58,7 +58,7 @@ struct RetryPolicy {
 
 struct Channel {
   std::string name;
-  std::string path;          // absolute, or relative to base_dir
+  std::string path;  // absolute, or relative to base_dir
   std::string content_type;
 };
 

@@ -1,4 +1,5 @@
-// A trial, its attempts and its measurements. Plain values; any thread. Field meanings are those of proto/tuner/v1/trial.proto.
+// A trial, its attempts and its measurements. Plain values; any thread. Field meanings are those of
+// proto/tuner/v1/trial.proto.
 #pragma once
 
 #include <cstdint>
@@ -61,8 +62,8 @@ struct ResourceUse {
   int64_t written_bytes = 0;
 };
 
-// How far an attempt's output has been scanned. Committed together with the measurements found up to there, so that a restarted server
-// neither loses nor repeats one.
+// How far an attempt's output has been scanned. Committed together with the measurements found up to there, so that a
+// restarted server neither loses nor repeats one.
 struct ScanCursor {
   int64_t stdout_offset = 0;
   int64_t stderr_offset = 0;
@@ -108,11 +109,11 @@ struct Trial {
   int64_t measurement_count = 0;
 
   // Not shown to clients.
-  int64_t finish_seq = 0;                   // place among the job's finished trials, from 1; 0 while it is not finished
-  std::optional<absl::Time> retry_time;     // a queued trial is not started before
+  int64_t finish_seq = 0;                // place among the job's finished trials, from 1; 0 while it is not finished
+  std::optional<absl::Time> retry_time;  // a queued trial is not started before
   TrialState stop_as = TrialState::kStopped;  // what a kStopping trial becomes; kQueued if it was preempted
-  std::string request_id;                   // of the SuggestTrials or AddTrials that made it
-  int32_t failures = 0;                     // attempts that count against retries.max_retries
+  std::string request_id;                     // of the SuggestTrials or AddTrials that made it
+  int32_t failures = 0;                       // attempts that count against retries.max_retries
 };
 
 }  // namespace tuner::core
