@@ -147,7 +147,11 @@ absl::Status WriteRunFolder(const RunSpec& spec, const v1::ProcessExecutor& opti
   if (absl::Status made = MakeFolders(contract.checkpoints); !made.ok()) return made;
   if (absl::Status written = WriteContract(contract, spec); !written.ok()) return written;
   for (const char* name : {"/stdout.log", "/stderr.log"}) {
-    if (absl::Status written = WriteFile(paths.attempt + name, ""); !written.ok()) return written;
+    // Made for whoever watches them, but never emptied: only the run's supervisor knows that there is nothing in them
+    // yet.
+    const std::string path = paths.attempt + name;
+    const UniqueFd file(open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0644));
+    if (!file) return absl::UnavailableError(absl::StrCat("cannot make ", path, ": ", strerror(errno)));
   }
   const UniqueFd run(open(paths.run.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
   records::Files files;

@@ -13,6 +13,31 @@
 #include "executors/run_folder.h"
 
 namespace tuner::executors {
+namespace {
+
+const core::MetricDefinition kLoss = {"loss", "loss=([0-9.einfa+-]+)"};
+
+RunSpec MakeSpec(const RunId& id, const std::vector<std::string>& command,
+                 const std::function<void(v1::ProcessExecutor&)>& change) {
+  v1::ProcessExecutor options;
+  for (const std::string& argument : command) options.add_command(argument);
+  if (change) change(options);
+  RunSpec spec;
+  spec.id = id;
+  spec.options = {"process", options.SerializeAsString()};
+  spec.grace_period = absl::Seconds(10);
+  spec.base_dir = "/tmp";
+  return spec;
+}
+
+}  // namespace
+
+RunSpec CountedSpec(const std::string& data_dir, const RunId& id, const std::string& script) {
+  const std::string count = absl::StrCat("echo start >> ", data_dir, "/starts-", id.trial, "-", id.attempt, "; ");
+  RunSpec spec = MakeSpec(id, {"/bin/sh", "-c", count + script}, nullptr);
+  spec.metrics = {kLoss};
+  return spec;
+}
 
 std::string ReadWholeFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -73,38 +98,30 @@ void ProcessHarness::Restart() {
 
 RunSpec ProcessHarness::CommandSpec(const RunId& id, const std::vector<std::string>& command,
                                     const std::function<void(v1::ProcessExecutor&)>& change) {
-  v1::ProcessExecutor options;
-  for (const std::string& argument : command) options.add_command(argument);
-  if (change) change(options);
-  RunSpec spec;
-  spec.id = id;
-  spec.options = {"process", options.SerializeAsString()};
-  spec.grace_period = absl::Seconds(10);
-  spec.base_dir = "/tmp";
   runs_.push_back(id);
-  return spec;
+  return MakeSpec(id, command, change);
 }
 
 RunSpec ProcessHarness::ShellSpec(const RunId& id, const std::string& script) {
   RunSpec spec = CommandSpec(id, {"/bin/sh", "-c", script});
-  spec.metrics = {{"loss", "loss=([0-9.einfa+-]+)"}};
+  spec.metrics = {kLoss};
   return spec;
 }
 
 RunSpec ProcessHarness::Spec(const RunId& id, Script script) {
-  const std::string count = absl::StrCat("echo start >> ", data_dir_, "/starts-", id.trial, "-", id.attempt, "; ");
   const std::string metrics = "echo loss=0.5; echo loss=0.25; echo loss=0.125; ";
+  runs_.push_back(id);
   switch (script) {
     case Script::kSucceed:
-      return ShellSpec(id, count + "exit 0");
+      return CountedSpec(data_dir_, id, "exit 0");
     case Script::kFail:
-      return ShellSpec(id, count + "echo no luck >&2; exit 3");
+      return CountedSpec(data_dir_, id, "echo no luck >&2; exit 3");
     case Script::kMetrics:
-      return ShellSpec(id, count + metrics);
+      return CountedSpec(data_dir_, id, metrics);
     case Script::kMetricsThenWait:
-      return ShellSpec(id, count + metrics + "exec sleep 1000");
+      return CountedSpec(data_dir_, id, metrics + "exec sleep 1000");
     case Script::kWait:
-      return ShellSpec(id, count + "exec sleep 1000");
+      return CountedSpec(data_dir_, id, "exec sleep 1000");
   }
   return {};
 }

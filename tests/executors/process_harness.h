@@ -59,6 +59,9 @@ class ProcessHarness : public ExecutorHarness {
   std::vector<RunId> runs_;
 };
 
+// A run of a shell that adds a line to <data>/starts-<trial>-<attempt>, then does what `script` says. Scans loss=VALUE.
+RunSpec CountedSpec(const std::string& data_dir, const RunId& id, const std::string& script);
+
 std::string ReadWholeFile(const std::string& path);
 // Whether a process that has not been reaped has this pid and is not a zombie.
 bool IsRunning(pid_t pid);
