@@ -29,11 +29,7 @@ std::optional<absl::string_view> BearerToken(const grpc::ServerContextBase& cont
   return absl::StripAsciiWhitespace(value.substr(7));
 }
 
-// The process itself, or its unix socket.
-bool IsLocal(const grpc::ServerContextBase& context) {
-  const std::string peer = context.peer();
-  return absl::StartsWith(peer, "unix:") || peer == "inproc";
-}
+bool IsUnixSocket(const grpc::ServerContextBase& context) { return absl::StartsWith(context.peer(), "unix:"); }
 
 // trial.<attempt>.<mac>.<trial name>; the name comes last as it may hold dots.
 std::string Mac(const std::string& secret, absl::string_view trial_name, int32_t attempt) {
@@ -52,13 +48,18 @@ absl::StatusOr<std::unique_ptr<Authenticator>> Authenticator::Open(Options optio
   if (!token.ok()) return token.status();
   absl::StatusOr<std::string> secret = ReadOrMakeSecret(options.data_dir);
   if (!secret.ok()) return secret.status();
-  return std::unique_ptr<Authenticator>(new Authenticator(std::move(options), *token, *std::move(secret)));
+  absl::StatusOr<std::string> process_token = RandomToken();
+  if (!process_token.ok()) return process_token.status();
+  return std::unique_ptr<Authenticator>(
+      new Authenticator(std::move(options), *token, *std::move(secret), *std::move(process_token)));
 }
 
-Authenticator::Authenticator(Options options, const std::string& token, std::string secret)
+Authenticator::Authenticator(Options options, const std::string& token, std::string secret, std::string process_token)
     : options_(std::move(options)),
       token_sha256_(Sha256(token)),
       secret_(std::move(secret)),
+      process_token_(std::move(process_token)),
+      process_sha256_(Sha256(process_token_)),
       named_(std::make_shared<const Named>()) {}
 
 absl::Status Authenticator::Check(const grpc::ServerContextBase& context) const {
@@ -87,7 +88,7 @@ absl::Status Authenticator::CheckTrial(const grpc::ServerContextBase& context, a
 absl::Status Authenticator::CheckFull(const grpc::ServerContextBase& context,
                                       std::optional<absl::string_view> token) const {
   if (token && IsKnown(*token)) return absl::OkStatus();
-  if (!options_.tcp_needs_token || IsLocal(context)) return absl::OkStatus();
+  if (!options_.tcp_needs_token || IsUnixSocket(context)) return absl::OkStatus();
   return absl::UnauthenticatedError(token ? "this token is not known here: set TUNER_TOKEN to the one in the server's "
                                             "data folder, or to one made by `tuner token create`"
                                           : "a token is needed: send `authorization: Bearer <token>` (TUNER_TOKEN), "
@@ -114,7 +115,7 @@ std::string Authenticator::TrialToken(absl::string_view trial_name, int32_t atte
 
 bool Authenticator::IsKnown(absl::string_view token) const {
   const std::string sha256 = Sha256(token);
-  return SameBytes(sha256, token_sha256_) || IsNamed(sha256);
+  return SameBytes(sha256, token_sha256_) || SameBytes(sha256, process_sha256_) || IsNamed(sha256);
 }
 
 bool Authenticator::IsNamed(absl::string_view sha256) const {

@@ -1,5 +1,5 @@
-// Who may call. A unix socket (its mode lets in the server's user only) and the process itself need no token; TCP needs
-// one.
+// Who may call. A unix socket (its mode lets in the server's user only) needs no token; TCP needs one. Channels inside
+// of the process bring a token of their own.
 //
 // A trial's token is good for that trial alone, and only for GetTrial, ReportMeasurements and CompleteTrial.
 //
@@ -36,6 +36,9 @@ class Authenticator {
   // Whether the caller may act for this trial; `attempt` 0 stands for any.
   absl::Status CheckTrial(const grpc::ServerContextBase& context, absl::string_view trial_name, int32_t attempt) const;
 
+  // Good for everything, known to this process only.
+  const std::string& process_token() const { return process_token_; }
+
   // What the attempt of a trial is given to call back with.
   std::string TrialToken(absl::string_view trial_name, int32_t attempt) const;
 
@@ -44,7 +47,7 @@ class Authenticator {
     absl::string_view trial_name;
     int32_t attempt = 0;
   };
-  Authenticator(Options options, const std::string& token, std::string secret);
+  Authenticator(Options options, const std::string& token, std::string secret, std::string process_token);
 
   // Whose trial the token says it is. UNAUTHENTICATED: it was not made here.
   absl::StatusOr<TrialClaim> VerifyTrialToken(absl::string_view token) const;
@@ -55,6 +58,8 @@ class Authenticator {
   const Options options_;
   const std::string token_sha256_;
   const std::string secret_;
+  const std::string process_token_;
+  const std::string process_sha256_;
 
   // <data>/tokens as last read; read again when the file was replaced.
   struct Named {

@@ -22,12 +22,6 @@
 namespace tuner::server {
 namespace {
 
-absl::StatusOr<std::string> RandomText() {
-  unsigned char bytes[32];
-  if (RAND_bytes(bytes, sizeof bytes) != 1) return absl::UnavailableError("no random numbers from OpenSSL");
-  return absl::WebSafeBase64Escape(absl::string_view(reinterpret_cast<const char*>(bytes), sizeof bytes));
-}
-
 absl::StatusOr<std::string> ReadToken(const std::string& path) {
   absl::StatusOr<std::string> text = ReadFile(path);
   if (!text.ok()) return text.status();
@@ -70,7 +64,7 @@ absl::StatusOr<std::string> ReadOrMake(const std::string& path) {
   if (!lock.ok()) return lock.status();
   token = ReadToken(path);
   if (!absl::IsNotFound(token.status())) return token;
-  absl::StatusOr<std::string> made = RandomText();
+  absl::StatusOr<std::string> made = RandomToken();
   if (!made.ok()) return made.status();
   if (absl::Status status = WritePrivateFile(path, absl::StrCat(*made, "\n")); !status.ok()) return status;
   return made;
@@ -94,6 +88,12 @@ std::string Sha256(absl::string_view text) {
   SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(),
          reinterpret_cast<unsigned char*>(digest.data()));
   return digest;
+}
+
+absl::StatusOr<std::string> RandomToken() {
+  unsigned char bytes[32];
+  if (RAND_bytes(bytes, sizeof bytes) != 1) return absl::UnavailableError("no random numbers from OpenSSL");
+  return absl::WebSafeBase64Escape(absl::string_view(reinterpret_cast<const char*>(bytes), sizeof bytes));
 }
 
 absl::StatusOr<std::string> ReadServerToken(const std::string& data_dir) { return ReadToken(data_dir + "/token"); }
@@ -133,7 +133,7 @@ absl::StatusOr<std::string> CreateToken(const std::string& data_dir, const std::
       return absl::AlreadyExistsError(absl::StrCat("there is a token named ", name, "; revoke it first"));
     }
   }
-  absl::StatusOr<std::string> made = RandomText();
+  absl::StatusOr<std::string> made = RandomToken();
   if (!made.ok()) return made.status();
   tokens->push_back({name, Sha256(*made), now});
   if (absl::Status status = WriteNamed(data_dir, *tokens); !status.ok()) return status;

@@ -21,6 +21,9 @@ namespace tuner::server {
 // SHA-256, 32 bytes.
 std::string Sha256(absl::string_view text);
 
+// 256 random bits as text. UNAVAILABLE: OpenSSL has none.
+absl::StatusOr<std::string> RandomToken();
+
 // The token of the folder. NOT_FOUND: no server was started on it yet.
 absl::StatusOr<std::string> ReadServerToken(const std::string& data_dir);
 // The same, made when there is none.

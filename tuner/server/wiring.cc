@@ -21,6 +21,7 @@
 #include "tuner/server/auth.h"
 #include "tuner/server/files.h"
 #include "tuner/server/health.h"
+#include "tuner/server/in_process.h"
 #include "tuner/server/job_builder.h"
 #include "tuner/server/listen.h"
 #include "tuner/server/reflection.h"
@@ -59,7 +60,7 @@ class ServerImpl final : public Server {
 
   std::vector<std::string> addresses() const override { return addresses_; }
   std::shared_ptr<grpc::Channel> InProcessChannel() override {
-    return grpc_->InProcessChannel(grpc::ChannelArguments());
+    return server::InProcessChannel(*grpc_, authenticator_->process_token());
   }
   void PreemptAll(const std::string& reason) override { engine_->PreemptAll(reason); }
   void KillAll() override { engine_->KillAll(); }
