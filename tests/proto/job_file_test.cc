@@ -11,6 +11,7 @@
 #include "google/protobuf/util/json_util.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "gtest/gtest.h"
+#include "tests/proto/random_values.h"
 #include "tuner/v1/tuning_service.pb.h"
 
 namespace tuner {
@@ -370,6 +371,35 @@ TEST(JobFileTest, TheNumberOfProblemsIsBounded) {
   const std::vector<std::string> problems = Problems(text);
   EXPECT_EQ(problems.size(), 101u);
   EXPECT_EQ(problems.back(), "and 50 more");
+}
+
+// Whatever stands in a file: an answer, in bounded time, that names a line.
+TEST(JobFileTest, DamagedTextsAreReadOrRefused) {
+  testing::RandomValues random;
+  const std::string alphabet("{}[]:,-?&*!|>'\"%@`#~.<=0aN \t\n\\\xC3\x01");
+  for (int i = 0; i < 5000; ++i) {
+    std::string text = kProductJobFile;
+    for (int64_t j = random.Below(6); j >= 0; --j) {
+      const size_t at = random.Below(text.size());
+      const size_t size = random.Below(8);
+      switch (random.Below(3)) {
+        case 0:
+          text.erase(at, size);
+          break;
+        case 1:
+          text.insert(at, std::string(1 + size, alphabet[random.Below(alphabet.size())]));
+          break;
+        default:
+          text.insert(at, text.substr(random.Below(text.size()), 20));
+          break;
+      }
+    }
+    const absl::StatusOr<v1::TuningJobSpec> spec = ParseJobFile(text);
+    LineOfField(text, "trial.metrics[0].regex");
+    if (spec.ok()) continue;
+    EXPECT_EQ(spec.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_FALSE(spec.status().message().empty());
+  }
 }
 
 TEST(JobFileTest, MergeReplacesListsAndKeepsWhatIsNotNamed) {
