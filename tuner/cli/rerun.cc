@@ -6,7 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "tuner/cli/job_view.h"
 #include "tuner/cli/text.h"
-#include "tuner/server/spec_diff.h"
+#include "tuner/requests/spec_diff.h"
 
 namespace tuner::cli {
 namespace {
@@ -48,7 +48,7 @@ LimitChanges CompareLimits(const v1::Limits& stored, const v1::Limits& file) {
 absl::StatusOr<Rerunning> Rerun(Client& client, v1::TuningJob job, const JobSource& source) {
   LimitChanges limits = CompareLimits(job.spec().limits(), source.spec.limits());
   std::vector<std::string> differences = std::move(limits.refused);
-  for (const server::SpecDifference& difference : server::DiffFromStored(job.spec(), source.spec, source.base_dir)) {
+  for (const requests::SpecDifference& difference : requests::DiffFromStored(job.spec(), source.spec, source.base_dir)) {
     differences.push_back(absl::StrCat(difference.path, ": the job has ", OrNone(difference.values[0]),
                                        ", the file says ", OrNone(difference.values[1])));
   }

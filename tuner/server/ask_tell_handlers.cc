@@ -5,109 +5,13 @@
 #include "absl/strings/str_cat.h"
 #include "core/resource_names.h"
 #include "proto/convert.h"
-#include "tuner/server/checks.h"
+#include "tuner/requests/ask_tell.h"
+#include "tuner/requests/checks.h"
 #include "tuner/server/service.h"
 #include "tuner/server/status.h"
 
 namespace tuner::server {
 namespace {
-
-constexpr size_t kMaxName = 256;
-constexpr size_t kMaxWorkerId = 128;
-constexpr int kMaxCount = 1000;
-constexpr int kMaxMeasurements = 10'000;
-constexpr absl::Duration kMaxDeadline = absl::Seconds(60);
-
-absl::Status CheckWorkerId(const std::string& worker_id, bool required) {
-  if (worker_id.size() > kMaxWorkerId || (required && worker_id.empty())) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("worker_id: has ", worker_id.size(), " characters; use 1 to ", kMaxWorkerId));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckAttempt(int32_t attempt) {
-  if (attempt >= 1) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      "attempt: is ", attempt, "; give the number of the trial's last attempt (TUNER_ATTEMPT), 1 or more"));
-}
-
-absl::StatusOr<core::SuggestAsked> ReadSuggest(const v1::SuggestTrialsRequest& request) {
-  core::SuggestAsked asked;
-  if (absl::Status status = CheckWorkerId(request.worker_id(), true); !status.ok()) return status;
-  if (absl::Status status = CheckRequestId(request.request_id()); !status.ok()) return status;
-  if (request.count() < 0 || request.count() > kMaxCount) {
-    return absl::InvalidArgumentError(absl::StrCat("count: is ", request.count(), "; use 1 to ", kMaxCount));
-  }
-  if (request.has_deadline()) {
-    asked.deadline = convert::FromProto(request.deadline());
-    if (asked.deadline < absl::ZeroDuration() || asked.deadline > kMaxDeadline) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("deadline: is ", absl::FormatDuration(asked.deadline), "; use 0 to 60 s"));
-    }
-  }
-  asked.worker_id = request.worker_id();
-  asked.count = request.count() == 0 ? 1 : request.count();
-  asked.request_id = request.request_id();
-  return asked;
-}
-
-absl::Status CheckMetricName(const std::string& path, const std::string& name) {
-  if (!name.empty() && name.size() <= kMaxName) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(path, ": has ", name.size(), " characters; use 1 to ", kMaxName));
-}
-
-absl::StatusOr<core::Reported> ReadReport(const v1::ReportMeasurementsRequest& request, int32_t trial) {
-  if (absl::Status status = CheckAttempt(request.attempt()); !status.ok()) return status;
-  if (absl::Status status = CheckWorkerId(request.worker_id(), false); !status.ok()) return status;
-  if (request.measurements_size() > kMaxMeasurements) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("measurements: has ", request.measurements_size(), " entries; use up to ", kMaxMeasurements));
-  }
-  core::Reported reported{{trial, request.attempt()}, request.worker_id(), {}};
-  reported.measurements.reserve(request.measurements_size());
-  for (int i = 0; i < request.measurements_size(); ++i) {
-    const v1::Measurement& wire = request.measurements(i);
-    const bool bad_step = wire.has_step() && wire.step() < 0;
-    if (bad_step || wire.metric().empty() || wire.metric().size() > kMaxName) {
-      const std::string path = absl::StrCat("measurements[", i, "]");
-      if (bad_step) {
-        return absl::InvalidArgumentError(absl::StrCat(path, ".step: is ", wire.step(), "; use 0 or more"));
-      }
-      return CheckMetricName(absl::StrCat(path, ".metric"), wire.metric());
-    }
-    core::Measurement measurement;
-    measurement.metric = wire.metric();
-    measurement.value = wire.value();
-    measurement.step = wire.has_step() ? wire.step() : -1;
-    measurement.attempt = request.attempt();
-    measurement.source = core::MeasurementSource::kReported;
-    reported.measurements.push_back(std::move(measurement));
-  }
-  return reported;
-}
-
-absl::StatusOr<core::CompletionTold> ReadCompletion(const v1::CompleteTrialRequest& request, int32_t trial) {
-  if (absl::Status status = CheckAttempt(request.attempt()); !status.ok()) return status;
-  if (absl::Status status = CheckWorkerId(request.worker_id(), false); !status.ok()) return status;
-  if (!request.failure_reason().empty() && !request.infeasible_reason().empty()) {
-    return absl::InvalidArgumentError("failure_reason: is given together with infeasible_reason; give one of them");
-  }
-  if (request.final_metrics_size() > kMaxMeasurements) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("final_metrics: has ", request.final_metrics_size(), " entries; use up to ", kMaxMeasurements));
-  }
-  core::CompletionTold told;
-  told.run = {trial, request.attempt()};
-  told.worker_id = request.worker_id();
-  for (const auto& [name, value] : request.final_metrics()) {
-    if (absl::Status status = CheckMetricName("final_metrics", name); !status.ok()) return status;
-    told.final_metrics.emplace(name, value);
-  }
-  told.failure_reason = request.failure_reason();
-  told.infeasible_reason = request.infeasible_reason();
-  return told;
-}
 
 // Finishes the call with an error, and returns its reactor.
 grpc::ServerUnaryReactor* Refuse(grpc::ServerUnaryReactor* reactor, const absl::Status& status) {
@@ -122,9 +26,9 @@ grpc::ServerUnaryReactor* Service::SuggestTrials(grpc::CallbackServerContext* co
                                                  v1::SuggestTrialsResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   if (absl::Status status = Admit(*context); !status.ok()) return Refuse(reactor, status);
-  absl::StatusOr<std::string> job_id = JobIdField("parent", request->parent());
+  absl::StatusOr<std::string> job_id = requests::JobIdField("parent", request->parent());
   if (!job_id.ok()) return Refuse(reactor, job_id.status());
-  absl::StatusOr<core::SuggestAsked> asked = ReadSuggest(*request);
+  absl::StatusOr<core::SuggestAsked> asked = requests::ReadSuggest(*request);
   if (!asked.ok()) return Refuse(reactor, asked.status());
   env_.engine->Post(*job_id, *std::move(asked), [reactor, response](absl::StatusOr<engine::Reply> reply) {
     if (reply.ok()) {
@@ -146,9 +50,9 @@ grpc::ServerUnaryReactor* Service::ReportMeasurements(grpc::CallbackServerContex
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   absl::Status admitted = AdmitTrial(*context, request->name(), request->attempt());
   if (!admitted.ok()) return Refuse(reactor, admitted);
-  absl::StatusOr<core::TrialId> id = TrialIdField("name", request->name());
+  absl::StatusOr<core::TrialId> id = requests::TrialIdField("name", request->name());
   if (!id.ok()) return Refuse(reactor, id.status());
-  absl::StatusOr<core::Reported> reported = ReadReport(*request, id->number);
+  absl::StatusOr<core::Reported> reported = requests::ReadReport(*request, id->number);
   if (!reported.ok()) return Refuse(reactor, reported.status());
   env_.engine->Post(id->job_id, *std::move(reported), [reactor, response](absl::StatusOr<engine::Reply> reply) {
     if (reply.ok()) {
@@ -168,9 +72,9 @@ grpc::ServerUnaryReactor* Service::CompleteTrial(grpc::CallbackServerContext* co
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   absl::Status admitted = AdmitTrial(*context, request->name(), request->attempt());
   if (!admitted.ok()) return Refuse(reactor, admitted);
-  absl::StatusOr<core::TrialId> id = TrialIdField("name", request->name());
+  absl::StatusOr<core::TrialId> id = requests::TrialIdField("name", request->name());
   if (!id.ok()) return Refuse(reactor, id.status());
-  absl::StatusOr<core::CompletionTold> told = ReadCompletion(*request, id->number);
+  absl::StatusOr<core::CompletionTold> told = requests::ReadCompletion(*request, id->number);
   if (!told.ok()) return Refuse(reactor, told.status());
   env_.engine->Post(id->job_id, *std::move(told), [reactor, response](absl::StatusOr<engine::Reply> reply) {
     if (reply.ok() && !reply->trials.empty()) {

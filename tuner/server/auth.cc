@@ -11,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "tuner/requests/sha256.h"
 
 namespace tuner::server {
 namespace {
@@ -56,10 +57,10 @@ absl::StatusOr<std::unique_ptr<Authenticator>> Authenticator::Open(Options optio
 
 Authenticator::Authenticator(Options options, const std::string& token, std::string secret, std::string process_token)
     : options_(std::move(options)),
-      token_sha256_(Sha256(token)),
+      token_sha256_(requests::Sha256(token)),
       secret_(std::move(secret)),
       process_token_(std::move(process_token)),
-      process_sha256_(Sha256(process_token_)),
+      process_sha256_(requests::Sha256(process_token_)),
       named_(std::make_shared<const Named>()) {}
 
 absl::Status Authenticator::Check(const grpc::ServerContextBase& context) const {
@@ -114,7 +115,7 @@ std::string Authenticator::TrialToken(absl::string_view trial_name, int32_t atte
 }
 
 bool Authenticator::IsKnown(absl::string_view token) const {
-  const std::string sha256 = Sha256(token);
+  const std::string sha256 = requests::Sha256(token);
   return SameBytes(sha256, token_sha256_) || SameBytes(sha256, process_sha256_) || IsNamed(sha256);
 }
 

@@ -5,8 +5,8 @@
 #include "core/job_machine.h"
 #include "core/resource_names.h"
 #include "proto/convert.h"
-#include "tuner/server/checks.h"
-#include "tuner/server/job_builder.h"
+#include "tuner/requests/checks.h"
+#include "tuner/requests/job_builder.h"
 #include "tuner/server/service.h"
 #include "tuner/server/status.h"
 
@@ -37,7 +37,7 @@ grpc::ServerUnaryReactor* Service::CreateTuningJob(grpc::CallbackServerContext* 
 
 void Service::CreateChecked(grpc::ServerUnaryReactor* reactor, const v1::CreateTuningJobRequest* request,
                             v1::CreateTuningJobResponse* response) {
-  absl::StatusOr<core::JobHeader> header = BuildJob(*request);
+  absl::StatusOr<core::JobHeader> header = requests::BuildJob(*request);
   if (!header.ok()) return reactor->Finish(ToGrpc(header.status()));
   if (request->validate_only()) {
     *response->mutable_job() = convert::ToProto(AsCreated(*std::move(header), env_.clock->Now()), 0, std::nullopt);
@@ -61,7 +61,7 @@ absl::Status Service::AnswerExisting(const v1::CreateTuningJobRequest& request,
                                      v1::CreateTuningJobResponse& response) const {
   absl::StatusOr<storage::JobRecord> record = env_.storage->ReadJob(request.spec().name());
   if (!record.ok()) return record.status();
-  if (!IsRetry(request, record->header)) {
+  if (!requests::IsRetry(request, record->header)) {
     return absl::AlreadyExistsError(absl::StrCat("there is a job named ", record->header.job_id,
                                                  " already; choose another name, or delete it first"));
   }
@@ -73,7 +73,7 @@ absl::Status Service::AnswerExisting(const v1::CreateTuningJobRequest& request,
 grpc::ServerUnaryReactor* Service::GetTuningJob(grpc::CallbackServerContext* context,
                                                 const v1::GetTuningJobRequest* request, v1::TuningJob* response) {
   return Pooled(context, [=, this]() -> absl::Status {
-    absl::StatusOr<std::string> job_id = JobIdField("name", request->name());
+    absl::StatusOr<std::string> job_id = requests::JobIdField("name", request->name());
     if (!job_id.ok()) return job_id.status();
     absl::StatusOr<v1::TuningJob> job = ReadJob(*job_id);
     if (job.ok()) *response = *std::move(job);
@@ -85,7 +85,7 @@ grpc::ServerUnaryReactor* Service::UpdateTuningJob(grpc::CallbackServerContext* 
                                                    const v1::UpdateTuningJobRequest* request, v1::TuningJob* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   absl::Status status = Admit(*context);
-  absl::StatusOr<std::string> job_id = JobIdField("name", request->name());
+  absl::StatusOr<std::string> job_id = requests::JobIdField("name", request->name());
   if (status.ok()) status = job_id.status();
   if (status.ok() && !request->has_limits()) {
     status = absl::InvalidArgumentError("limits: is missing; give the limits that shall change");
@@ -109,7 +109,7 @@ void Service::UpdateLimits(grpc::ServerUnaryReactor* reactor, const v1::UpdateTu
   if (core::IsTerminal(record->header.status)) {
     return finish(absl::FailedPreconditionError("the job has ended; clone it to go on with other limits"));
   }
-  absl::StatusOr<core::Limits> limits = UpdatedLimits(record->header, request->limits());
+  absl::StatusOr<core::Limits> limits = requests::UpdatedLimits(record->header, request->limits());
   if (!limits.ok()) return finish(limits.status());
   env_.engine->Post(job_id, core::LimitsUpdated{*std::move(limits)},
                     [this, response, finish](absl::StatusOr<engine::Reply> reply) {
@@ -148,9 +148,9 @@ grpc::ServerUnaryReactor* Service::StopTuningJob(grpc::CallbackServerContext* co
                                                  const v1::StopTuningJobRequest* request, v1::TuningJob* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   absl::Status status = Admit(*context);
-  absl::StatusOr<std::string> job_id = JobIdField("name", request->name());
+  absl::StatusOr<std::string> job_id = requests::JobIdField("name", request->name());
   if (status.ok()) status = job_id.status();
-  if (status.ok()) status = CheckReason(request->reason());
+  if (status.ok()) status = requests::CheckReason(request->reason());
   if (!status.ok()) {
     reactor->Finish(ToGrpc(status));
     return reactor;
@@ -168,7 +168,7 @@ grpc::ServerUnaryReactor* Service::DeleteTuningJob(grpc::CallbackServerContext* 
                                                    google::protobuf::Empty* /*response*/) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   absl::Status status = Admit(*context);
-  absl::StatusOr<std::string> job_id = JobIdField("name", request->name());
+  absl::StatusOr<std::string> job_id = requests::JobIdField("name", request->name());
   if (status.ok()) status = job_id.status();
   if (!status.ok()) {
     reactor->Finish(ToGrpc(status));

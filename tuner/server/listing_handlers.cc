@@ -6,12 +6,12 @@
 #include "absl/strings/str_cat.h"
 #include "core/resource_names.h"
 #include "proto/convert.h"
-#include "tuner/server/checks.h"
+#include "tuner/requests/checks.h"
+#include "tuner/requests/job_builder.h"
+#include "tuner/requests/spec_diff.h"
 #include "tuner/server/components.h"
-#include "tuner/server/job_builder.h"
 #include "tuner/server/paging.h"
 #include "tuner/server/service.h"
-#include "tuner/server/spec_diff.h"
 
 namespace tuner::server {
 namespace {
@@ -94,11 +94,11 @@ grpc::ServerUnaryReactor* Service::ExplainTuningJob(grpc::CallbackServerContext*
                                                     const v1::ExplainTuningJobRequest* request,
                                                     v1::ExplainTuningJobResponse* /*response*/) {
   return Pooled(context, [=, this]() -> absl::Status {
-    absl::StatusOr<std::string> job_id = JobIdField("name", request->name());
+    absl::StatusOr<std::string> job_id = requests::JobIdField("name", request->name());
     if (!job_id.ok()) return job_id.status();
     absl::StatusOr<storage::JobRecord> record = env_.storage->ReadJob(*job_id);
     if (!record.ok()) return record.status();
-    absl::StatusOr<core::JobSpec> spec = SpecOfHeader(record->header);
+    absl::StatusOr<core::JobSpec> spec = requests::SpecOfHeader(record->header);
     if (!spec.ok()) return spec.status();
     return absl::FailedPreconditionError(
         absl::StrCat("the job's strategy, ", spec->strategy.name,
@@ -118,7 +118,7 @@ absl::Status Service::Compare(const v1::CompareTuningJobsRequest& request,
     return absl::InvalidArgumentError(absl::StrCat("names: has ", request.names_size(), " entries; give 2 to 20 jobs"));
   }
   for (int i = 0; i < request.names_size(); ++i) {
-    absl::StatusOr<std::string> job_id = JobIdField(absl::StrCat("names[", i, "]"), request.names(i));
+    absl::StatusOr<std::string> job_id = requests::JobIdField(absl::StrCat("names[", i, "]"), request.names(i));
     if (!job_id.ok()) return job_id.status();
     absl::StatusOr<v1::CompareTuningJobsResponse::Row> row = CompareRow(*job_id);
     if (!row.ok()) return row.status();
@@ -126,7 +126,7 @@ absl::Status Service::Compare(const v1::CompareTuningJobsRequest& request,
   }
   std::vector<const v1::TuningJobSpec*> specs;
   for (const auto& row : response.rows()) specs.push_back(&row.job().spec());
-  for (SpecDifference& difference : DiffSpecs(specs)) {
+  for (requests::SpecDifference& difference : requests::DiffSpecs(specs)) {
     auto& out = *response.add_differences();
     out.set_path(std::move(difference.path));
     for (std::string& value : difference.values) out.add_values(std::move(value));

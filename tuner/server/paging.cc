@@ -7,6 +7,7 @@
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "tuner/requests/sha256.h"
 #include "tuner/server/tokens.h"
 
 namespace tuner::server {
@@ -29,7 +30,7 @@ std::string Fingerprint(const google::protobuf::Message& request) {
     coded.SetSerializationDeterministic(true);
     rest->SerializeToCodedStream(&coded);
   }
-  return Sha256(bytes).substr(0, kFingerprintBytes);
+  return requests::Sha256(bytes).substr(0, kFingerprintBytes);
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "tuner/server/checks.h"
+#include "tuner/requests/checks.h"
 #include "tuner/server/log_stream.h"
 #include "tuner/server/service.h"
 #include "tuner/server/watch.h"
@@ -13,7 +13,7 @@ namespace tuner::server {
 grpc::ServerWriteReactor<v1::WatchTuningJobResponse>* Service::WatchTuningJob(
     grpc::CallbackServerContext* context, const v1::WatchTuningJobRequest* request) {
   absl::Status status = Admit(*context);
-  absl::StatusOr<std::string> job_id = JobIdField("name", request->name());
+  absl::StatusOr<std::string> job_id = requests::JobIdField("name", request->name());
   if (status.ok()) status = job_id.status();
   if (status.ok() && request->after_revision() < 0) {
     status = absl::InvalidArgumentError(
@@ -28,7 +28,7 @@ grpc::ServerWriteReactor<v1::WatchTuningJobResponse>* Service::WatchTuningJob(
 grpc::ServerWriteReactor<v1::StreamTrialLogsResponse>* Service::StreamTrialLogs(
     grpc::CallbackServerContext* context, const v1::StreamTrialLogsRequest* request) {
   absl::Status status = Admit(*context);
-  absl::StatusOr<core::TrialId> id = TrialIdField("name", request->name());
+  absl::StatusOr<core::TrialId> id = requests::TrialIdField("name", request->name());
   if (status.ok()) status = id.status();
   if (status.ok() && request->has_attempt() && request->attempt() < 1) {
     status = absl::InvalidArgumentError(absl::StrCat("attempt: is ", request->attempt(), "; use 1 or more"));

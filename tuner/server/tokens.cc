@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "core/resource_names.h"
+#include "tuner/requests/sha256.h"
 #include "tuner/server/files.h"
 
 namespace tuner::server {
@@ -83,13 +84,6 @@ absl::Status WriteNamed(const std::string& data_dir, const std::vector<NamedToke
 
 }  // namespace
 
-std::string Sha256(absl::string_view text) {
-  std::string digest(SHA256_DIGEST_LENGTH, '\0');
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(),
-         reinterpret_cast<unsigned char*>(digest.data()));
-  return digest;
-}
-
 absl::StatusOr<std::string> RandomToken() {
   unsigned char bytes[32];
   if (RAND_bytes(bytes, sizeof bytes) != 1) return absl::UnavailableError("no random numbers from OpenSSL");
@@ -135,7 +129,7 @@ absl::StatusOr<std::string> CreateToken(const std::string& data_dir, const std::
   }
   absl::StatusOr<std::string> made = RandomToken();
   if (!made.ok()) return made.status();
-  tokens->push_back({name, Sha256(*made), now});
+  tokens->push_back({name, requests::Sha256(*made), now});
   if (absl::Status status = WriteNamed(data_dir, *tokens); !status.ok()) return status;
   return made;
 }

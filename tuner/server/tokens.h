@@ -18,9 +18,6 @@
 
 namespace tuner::server {
 
-// SHA-256, 32 bytes.
-std::string Sha256(absl::string_view text);
-
 // 256 random bits as text. UNAVAILABLE: OpenSSL has none.
 absl::StatusOr<std::string> RandomToken();
 

@@ -5,9 +5,9 @@
 #include "core/resource_names.h"
 #include "core/trial_filter.h"
 #include "proto/convert.h"
-#include "tuner/server/added_points.h"
-#include "tuner/server/checks.h"
-#include "tuner/server/job_builder.h"
+#include "tuner/requests/added_points.h"
+#include "tuner/requests/checks.h"
+#include "tuner/requests/job_builder.h"
 #include "tuner/server/paging.h"
 #include "tuner/server/service.h"
 #include "tuner/server/status.h"
@@ -37,7 +37,7 @@ absl::Status ListTrialsPage(const storage::Storage& storage, const v1::ListTrial
                             v1::ListTrialsResponse& response) {
   storage::TrialQuery query;
   if (request.parent() != kAllJobs) {
-    absl::StatusOr<std::string> job_id = JobIdField("parent", request.parent());
+    absl::StatusOr<std::string> job_id = requests::JobIdField("parent", request.parent());
     if (!job_id.ok()) return job_id.status();
     query.job_id = *std::move(job_id);
   }
@@ -73,7 +73,7 @@ grpc::ServerUnaryReactor* Service::GetTrial(grpc::CallbackServerContext* context
     return reactor;
   }
   RunInPool(reactor, [=, this]() -> absl::Status {
-    absl::StatusOr<core::TrialId> id = TrialIdField("name", request->name());
+    absl::StatusOr<core::TrialId> id = requests::TrialIdField("name", request->name());
     if (!id.ok()) return id.status();
     absl::StatusOr<storage::TrialPage::Entry> entry = env_.storage->ReadTrial(id->job_id, id->number);
     if (entry.ok()) *response = convert::ToProto(entry->job_id, entry->trial, entry->measurements);
@@ -91,9 +91,9 @@ grpc::ServerUnaryReactor* Service::StopTrial(grpc::CallbackServerContext* contex
                                              v1::Trial* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   absl::Status status = Admit(*context);
-  absl::StatusOr<core::TrialId> id = TrialIdField("name", request->name());
+  absl::StatusOr<core::TrialId> id = requests::TrialIdField("name", request->name());
   if (status.ok()) status = id.status();
-  if (status.ok()) status = CheckReason(request->reason());
+  if (status.ok()) status = requests::CheckReason(request->reason());
   if (!status.ok()) {
     reactor->Finish(ToGrpc(status));
     return reactor;
@@ -121,14 +121,15 @@ grpc::ServerUnaryReactor* Service::AddTrials(grpc::CallbackServerContext* contex
 
 void Service::AddPoints(grpc::ServerUnaryReactor* reactor, const v1::AddTrialsRequest* request,
                         v1::AddTrialsResponse* response) {
-  absl::StatusOr<std::string> job_id = JobIdField("parent", request->parent());
+  absl::StatusOr<std::string> job_id = requests::JobIdField("parent", request->parent());
   if (!job_id.ok()) return reactor->Finish(ToGrpc(job_id.status()));
-  if (absl::Status status = CheckRequestId(request->request_id()); !status.ok()) return reactor->Finish(ToGrpc(status));
+  if (absl::Status status = requests::CheckRequestId(request->request_id()); !status.ok())
+    return reactor->Finish(ToGrpc(status));
   absl::StatusOr<storage::JobRecord> record = env_.storage->ReadJob(*job_id);
   if (!record.ok()) return reactor->Finish(ToGrpc(record.status()));
-  absl::StatusOr<core::JobSpec> spec = SpecOfHeader(record->header);
+  absl::StatusOr<core::JobSpec> spec = requests::SpecOfHeader(record->header);
   if (!spec.ok()) return reactor->Finish(ToGrpc(spec.status()));
-  absl::StatusOr<core::TrialsAdded> added = ReadAddedPoints(*request, *spec);
+  absl::StatusOr<core::TrialsAdded> added = requests::ReadAddedPoints(*request, *spec);
   if (!added.ok()) return reactor->Finish(ToGrpc(added.status()));
   env_.engine->Post(*job_id, *std::move(added), [reactor, response](absl::StatusOr<engine::Reply> reply) {
     if (reply.ok()) {

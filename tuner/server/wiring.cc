@@ -18,11 +18,12 @@
 #include "grpcpp/server_builder.h"
 #include "storage/storage.h"
 #include "tuner/engine/engine.h"
+#include "tuner/requests/job_builder.h"
+#include "tuner/requests/sha256.h"
 #include "tuner/server/auth.h"
 #include "tuner/server/files.h"
 #include "tuner/server/health.h"
 #include "tuner/server/in_process.h"
-#include "tuner/server/job_builder.h"
 #include "tuner/server/listen.h"
 #include "tuner/server/reflection.h"
 #include "tuner/server/service.h"
@@ -132,14 +133,14 @@ absl::Status ServerImpl::MakeTheEngine() {
   absl::StatusOr<std::string> secret = ReadOrMakeSecret(config_.data_dir);
   if (!secret.ok()) return secret.status();
   engine::EngineOptions options;
-  options.server_id = absl::StrCat("folder-", absl::BytesToHexString(Sha256(*secret).substr(0, 8)));
+  options.server_id = absl::StrCat("folder-", absl::BytesToHexString(requests::Sha256(*secret).substr(0, 8)));
   options.strategy_threads = config_.strategy_threads;
   options.start_trials = config_.start_trials;
   options.load_running_jobs = config_.load_running_jobs;
   engine::EngineEnvironment environment;
   environment.storage = storage_.get();
   environment.clock = clock_.get();
-  environment.parse_spec = &SpecOfHeader;
+  environment.parse_spec = &requests::SpecOfHeader;
   environment.service_environment = [this](const executors::RunId& run) { return ServiceEnvironment(run); };
   engine_ = engine::MakeEngine(std::move(options), std::move(environment));
   return absl::OkStatus();

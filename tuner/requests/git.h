@@ -5,10 +5,10 @@
 
 #include "absl/time/time.h"
 
-namespace tuner::server {
+namespace tuner::requests {
 
 // The revision that `folder` has checked out, with "-dirty" if tracked files differ; empty if it is in no checkout, git
 // is not there, or it took longer than `timeout`.
 std::string GitRevision(const std::string& folder, absl::Duration timeout);
 
-}  // namespace tuner::server
+}  // namespace tuner::requests

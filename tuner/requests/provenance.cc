@@ -1,4 +1,4 @@
-#include "tuner/server/provenance.h"
+#include "tuner/requests/provenance.h"
 
 #include <fcntl.h>
 #include <openssl/evp.h>
@@ -15,10 +15,10 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "tuner/server/git.h"
+#include "tuner/requests/git.h"
 #include "tuner/v1/executors.pb.h"
 
-namespace tuner::server {
+namespace tuner::requests {
 namespace {
 
 namespace fs = std::filesystem;
@@ -80,4 +80,4 @@ v1::Provenance FindProvenance(const core::JobSpec& spec, const ProvenanceLimits&
 
 const char* ServerVersion() { return TUNER_VERSION; }
 
-}  // namespace tuner::server
+}  // namespace tuner::requests

@@ -9,7 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "core/problem.h"
 
-namespace tuner::server {
+namespace tuner::requests {
 
 // Sorts like the path's place in tuner.v1.TuningJobSpec: fields as declared, list entries by index, map entries by key.
 // What is no field of the specification comes last.
@@ -19,4 +19,4 @@ FieldOrderKey FieldOrder(absl::string_view path);
 // Sorts by FieldOrder, stable, and drops exact repetitions.
 void SortProblems(core::Problems& problems);
 
-}  // namespace tuner::server
+}  // namespace tuner::requests

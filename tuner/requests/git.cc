@@ -1,4 +1,4 @@
-#include "tuner/server/git.h"
+#include "tuner/requests/git.h"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/process/args.hpp>
@@ -17,7 +17,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
-namespace tuner::server {
+namespace tuner::requests {
 namespace {
 
 namespace bp = boost::process;
@@ -60,4 +60,4 @@ std::string GitRevision(const std::string& folder, absl::Duration timeout) {
   return absl::StrCat(absl::StripAsciiWhitespace(*head), changes->empty() ? "" : "-dirty");
 }
 
-}  // namespace tuner::server
+}  // namespace tuner::requests

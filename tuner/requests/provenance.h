@@ -11,7 +11,7 @@
 #include "core/job_spec.h"
 #include "tuner/v1/tuning_job.pb.h"
 
-namespace tuner::server {
+namespace tuner::requests {
 
 struct ProvenanceLimits {
   int64_t max_file_bytes = 256 << 20;  // of each file; larger ones are left out
@@ -24,4 +24,4 @@ v1::Provenance FindProvenance(const core::JobSpec& spec, const ProvenanceLimits&
 // The version of this server, as `tuner --version` prints it.
 const char* ServerVersion();
 
-}  // namespace tuner::server
+}  // namespace tuner::requests

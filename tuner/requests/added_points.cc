@@ -1,4 +1,4 @@
-#include "tuner/server/added_points.h"
+#include "tuner/requests/added_points.h"
 
 #include <cmath>
 #include <string>
@@ -8,9 +8,9 @@
 #include "core/problem.h"
 #include "core/trial_filter.h"
 #include "proto/convert.h"
-#include "tuner/server/status.h"
+#include "tuner/requests/problems.h"
 
-namespace tuner::server {
+namespace tuner::requests {
 namespace {
 
 using Point = core::TrialsAdded::Point;
@@ -113,4 +113,4 @@ absl::StatusOr<core::TrialsAdded> ReadAddedPoints(const v1::AddTrialsRequest& re
   return added;
 }
 
-}  // namespace tuner::server
+}  // namespace tuner::requests

@@ -7,7 +7,7 @@
 #include "absl/types/span.h"
 #include "tuner/v1/tuning_job.pb.h"
 
-namespace tuner::server {
+namespace tuner::requests {
 
 struct SpecDifference {
   std::string path;
@@ -24,4 +24,4 @@ std::vector<SpecDifference> DiffSpecs(const v1::TuningJobSpec& a, const v1::Tuni
 std::vector<SpecDifference> DiffFromStored(const v1::TuningJobSpec& stored, const v1::TuningJobSpec& requested,
                                            const std::string& base_dir);
 
-}  // namespace tuner::server
+}  // namespace tuner::requests

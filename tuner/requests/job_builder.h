@@ -11,7 +11,7 @@
 #include "core/job_spec.h"
 #include "tuner/v1/tuning_service.pb.h"
 
-namespace tuner::server {
+namespace tuner::requests {
 
 struct CheckedSpec {
   core::JobSpec spec;          // as resolved: seed chosen, limits of a grid set, defaults of executors filled in
@@ -38,4 +38,4 @@ absl::StatusOr<core::JobSpec> SpecOfHeader(const core::JobHeader& header);
 // The limits that `update` makes of a job's, checked together with the rest of its specification. INVALID_ARGUMENT.
 absl::StatusOr<core::Limits> UpdatedLimits(const core::JobHeader& header, const v1::Limits& update);
 
-}  // namespace tuner::server
+}  // namespace tuner::requests

@@ -1,4 +1,4 @@
-#include "tuner/server/job_builder.h"
+#include "tuner/requests/job_builder.h"
 
 #include <openssl/rand.h>
 
@@ -17,13 +17,13 @@
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "proto/convert.h"
 #include "strategies/strategy.h"
-#include "tuner/server/field_order.h"
-#include "tuner/server/provenance.h"
-#include "tuner/server/status.h"
-#include "tuner/server/tokens.h"
+#include "tuner/requests/field_order.h"
+#include "tuner/requests/problems.h"
+#include "tuner/requests/provenance.h"
+#include "tuner/requests/sha256.h"
 #include "tuner/v1/executors.pb.h"
 
-namespace tuner::server {
+namespace tuner::requests {
 namespace {
 
 constexpr size_t kMaxRequestId = 128;
@@ -235,4 +235,4 @@ absl::StatusOr<core::Limits> UpdatedLimits(const core::JobHeader& header, const 
   return spec->limits;
 }
 
-}  // namespace tuner::server
+}  // namespace tuner::requests

@@ -1,4 +1,4 @@
-#include "tuner/server/field_order.h"
+#include "tuner/requests/field_order.h"
 
 #include <algorithm>
 #include <climits>
@@ -7,7 +7,7 @@
 #include "google/protobuf/descriptor.h"
 #include "tuner/v1/tuning_job.pb.h"
 
-namespace tuner::server {
+namespace tuner::requests {
 
 FieldOrderKey FieldOrder(absl::string_view path) {
   const google::protobuf::Descriptor* message = v1::TuningJobSpec::descriptor();
@@ -50,4 +50,4 @@ void SortProblems(core::Problems& problems) {
       problems.end());
 }
 
-}  // namespace tuner::server
+}  // namespace tuner::requests

@@ -1,8 +1,8 @@
-#include "tuner/server/checks.h"
+#include "tuner/requests/checks.h"
 
 #include "absl/strings/str_cat.h"
 
-namespace tuner::server {
+namespace tuner::requests {
 namespace {
 
 absl::Status CheckLength(absl::string_view field, absl::string_view text, size_t max) {
@@ -28,4 +28,4 @@ absl::Status CheckReason(absl::string_view reason) { return CheckLength("reason"
 
 absl::Status CheckRequestId(absl::string_view request_id) { return CheckLength("request_id", request_id, 128); }
 
-}  // namespace tuner::server
+}  // namespace tuner::requests

@@ -9,7 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "core/resource_names.h"
 
-namespace tuner::server {
+namespace tuner::requests {
 
 absl::StatusOr<std::string> JobIdField(absl::string_view field, absl::string_view job_name);
 absl::StatusOr<core::TrialId> TrialIdField(absl::string_view field, absl::string_view trial_name);
@@ -19,4 +19,4 @@ absl::Status CheckReason(absl::string_view reason);
 // Up to 128 characters.
 absl::Status CheckRequestId(absl::string_view request_id);
 
-}  // namespace tuner::server
+}  // namespace tuner::requests

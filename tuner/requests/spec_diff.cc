@@ -1,4 +1,4 @@
-#include "tuner/server/spec_diff.h"
+#include "tuner/requests/spec_diff.h"
 
 #include <map>
 #include <utility>
@@ -8,9 +8,9 @@
 #include "google/protobuf/message.h"
 #include "google/protobuf/util/json_util.h"
 #include "proto/convert.h"
-#include "tuner/server/field_order.h"
+#include "tuner/requests/field_order.h"
 
-namespace tuner::server {
+namespace tuner::requests {
 namespace {
 
 using google::protobuf::FieldDescriptor;
@@ -152,4 +152,4 @@ std::vector<SpecDifference> DiffFromStored(const v1::TuningJobSpec& stored, cons
   return DiffSpecs(had, wanted);
 }
 
-}  // namespace tuner::server
+}  // namespace tuner::requests
