@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "tests/storage/sample_data.h"
 
 namespace tuner::storage {
@@ -225,7 +226,7 @@ TEST_P(StorageConformance, AnswersEachCommitOfAGroup) {
   std::vector<std::string> stored;
   const absl::StatusOr<TrialPage> page = storage().ListTrials({});
   for (const TrialPage::Entry& entry : page->entries) {
-    stored.push_back(entry.job_id + std::to_string(entry.trial.number));
+    stored.push_back(absl::StrCat(entry.job_id, entry.trial.number));
   }
   EXPECT_THAT(stored, ElementsAre("a1", "a3", "b9"));
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "tests/storage/sample_data.h"
 #include "tests/storage/storage_conformance.h"
 
@@ -31,8 +32,7 @@ std::vector<std::string> Names(const absl::StatusOr<TrialPage>& page) {
   EXPECT_TRUE(page.ok()) << page.status();
   std::vector<std::string> names;
   if (page.ok()) {
-    for (const TrialPage::Entry& entry : page->entries)
-      names.push_back(entry.job_id + std::to_string(entry.trial.number));
+    for (const TrialPage::Entry& entry : page->entries) names.push_back(absl::StrCat(entry.job_id, entry.trial.number));
   }
   return names;
 }
@@ -123,7 +123,7 @@ TEST_P(StorageConformance, ListsTrialsInEveryOrder) {
       const core::TrialOrder order{key, descending};
       std::ranges::sort(trials, [&order](const auto& a, const auto& b) { return order.Before(a, b); });
       std::vector<std::string> expected;
-      for (const core::Trial& trial : trials) expected.push_back("a" + std::to_string(trial.number));
+      for (const core::Trial& trial : trials) expected.push_back(absl::StrCat("a", trial.number));
       for (const int limit : {1, 7, 40, 100}) {
         EXPECT_EQ(AllPages(storage(), {.job_id = "a", .limit = limit, .order = order}), expected)
             << static_cast<int>(key) << descending << limit;
