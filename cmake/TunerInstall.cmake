@@ -38,7 +38,7 @@ function(tuner_install)
   install(TARGETS ${libraries} EXPORT tunerTargets
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}/tuner INCLUDES DESTINATION ${TUNER_HEADER_DIR})
   install(EXPORT tunerTargets NAMESPACE tuner:: DESTINATION ${TUNER_PACKAGE_DIR})
-  foreach(folder core strategies executors storage proto tuner/engine tuner/embed)
+  foreach(folder core strategies executors storage proto tuner/engine tuner/requests tuner/embed)
     install(DIRECTORY ${folder}/ DESTINATION ${TUNER_HEADER_DIR}/${folder} FILES_MATCHING PATTERN "*.h")
   endforeach()
   install(DIRECTORY ${PROJECT_BINARY_DIR}/proto/tuner/ DESTINATION ${TUNER_HEADER_DIR}/tuner

@@ -23,11 +23,12 @@ RULES = {
     "executors": ({"core", "proto", GENERATED}, {"absl", "google", "re2", "boost", "openssl"}),
     "storage": ({"core", "proto", GENERATED}, {"absl", "google", "re2", "sqlite3.h"}),
     "tuner/engine": ({"core", "proto", GENERATED} | BACK_ENDS, {"absl", "google", "re2"}),
-    "tuner/embed": ({"core", "proto", GENERATED, "tuner/engine"} | BACK_ENDS, {"absl", "google", "re2", "yaml-cpp"}),
-    "tuner/server": ({"core", "proto", GENERATED, GRPC, "tuner/engine", "tuner/embed"} | BACK_ENDS,
+    "tuner/requests": ({"core", "proto", GENERATED, "strategies", "executors"}, {"absl", "google", "openssl", "boost"}),
+    "tuner/embed": ({"core", "proto", GENERATED, "tuner/engine", "tuner/requests"} | BACK_ENDS, {"absl", "google", "re2", "yaml-cpp"}),
+    "tuner/server": ({"core", "proto", GENERATED, GRPC, "tuner/engine", "tuner/requests", "tuner/embed"} | BACK_ENDS,
                      {"absl", "google", "re2", "yaml-cpp", "openssl", "boost"}),
-    "tuner/cli": ({"core", "proto", GENERATED, GRPC, "tuner/engine", "tuner/embed", "tuner/server"} | BACK_ENDS,
-                  {"absl", "google", "re2", "yaml-cpp", "CLI", "openssl"}),
+    "tuner/cli": ({"core", "proto", GENERATED, GRPC, "tuner/engine", "tuner/requests", "tuner/embed", "tuner/server"} | BACK_ENDS,
+                  {"absl", "google", "re2", "yaml-cpp", "CLI", "openssl", "boost"}),
 }
 # These may see all, and are seen by none.
 FREE = ["tests", "bench", "examples"]
@@ -40,6 +41,7 @@ LINK_BANS = {
     "tuner_core": re.compile(r"protobuf|gRPC|SQLite|Boost|Threads|tuner"),
     "tuner_embed": re.compile(r"gRPC|grpc"),
     "tuner_engine": re.compile(r"gRPC|grpc|CLI11"),
+    "tuner_requests": re.compile(r"gRPC|grpc|CLI11|SQLite"),
     "tuner-supervisor": re.compile(r"gRPC|grpc|protobuf|SQLite|absl"),
 }
 

@@ -5,7 +5,6 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -17,9 +16,9 @@
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 #include "storage/storage.h"
+#include "tuner/embed/folder_id.h"
 #include "tuner/engine/engine.h"
 #include "tuner/requests/job_builder.h"
-#include "tuner/requests/sha256.h"
 #include "tuner/server/auth.h"
 #include "tuner/server/files.h"
 #include "tuner/server/health.h"
@@ -130,10 +129,10 @@ absl::Status ServerImpl::OpenFolder() {
 }
 
 absl::Status ServerImpl::MakeTheEngine() {
-  absl::StatusOr<std::string> secret = ReadOrMakeSecret(config_.data_dir);
-  if (!secret.ok()) return secret.status();
+  absl::StatusOr<std::string> folder_id = embed::FolderId(config_.data_dir);
+  if (!folder_id.ok()) return folder_id.status();
   engine::EngineOptions options;
-  options.server_id = absl::StrCat("folder-", absl::BytesToHexString(requests::Sha256(*secret).substr(0, 8)));
+  options.server_id = *std::move(folder_id);
   options.strategy_threads = config_.strategy_threads;
   options.start_trials = config_.start_trials;
   options.load_running_jobs = config_.load_running_jobs;
