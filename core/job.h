@@ -16,7 +16,7 @@ enum class JobStatus {
   kUnspecified,
   kRunning,    // Next: kStopping, kCompleted, kFailed
   kStopping,   // ends running trials, starts none. Next: kCompleted, kStopped, kFailed
-  kCompleted,  // terminal
+  kCompleted,  // terminal. Next: kRunning, only when larger limits take it up again
   kStopped,    // terminal
   kFailed,     // terminal
 };

@@ -42,7 +42,7 @@ class Examples(harness.EndToEnd):
             self.assertEqual(list(range(100)), steps)
 
     def test_xgboost_fetches_the_best_model(self):
-        self.run_example("xgboost_breast_cancer", "xgboost-breast-cancer", 1)
+        self.run_example("xgboost_breast_cancer", "xgboost-breast-cancer", 2)
         run(TUNER, "best", "xgboost-breast-cancer", "--fetch", self.folder / "best", "--data", self.folder / "data")
         models = list((self.folder / "best").rglob("model.json"))
         self.assertEqual(1, len(models), list((self.folder / "best").rglob("*")))

@@ -106,9 +106,6 @@ void Service::UpdateLimits(grpc::ServerUnaryReactor* reactor, const v1::UpdateTu
   };
   absl::StatusOr<storage::JobRecord> record = env_.storage->ReadJob(job_id);
   if (!record.ok()) return finish(record.status());
-  if (core::IsTerminal(record->header.status)) {
-    return finish(absl::FailedPreconditionError("the job has ended; clone it to go on with other limits"));
-  }
   absl::StatusOr<core::Limits> limits = requests::UpdatedLimits(record->header, request->limits());
   if (!limits.ok()) return finish(limits.status());
   env_.engine->Post(job_id, core::LimitsUpdated{*std::move(limits)},
