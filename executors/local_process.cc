@@ -65,7 +65,7 @@ class LocalProcessExecutor : public Executor {
  private:
   absl::Status Start(const RunSpec& spec, const v1::ProcessExecutor& options, const RunPaths& paths,
                      const std::vector<int>& gpus) ABSL_EXCLUSIVE_LOCKS_REQUIRED(launch_mutex_);
-  absl::Status Follow(const RunSpec& spec, const RunPaths& paths, bool started, UniqueFd supervisor);
+  absl::Status Follow(RunSpec spec, const RunPaths& paths, bool started, UniqueFd supervisor);
   // Takes charge of a run that was launched before, if there is one.
   absl::StatusOr<bool> AdoptOne(const RunSpec& spec, const RunPaths& paths, bool started)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(launch_mutex_);
@@ -122,8 +122,13 @@ absl::Status LocalProcessExecutor::Start(const RunSpec& spec, const v1::ProcessE
   return Follow(spec, paths, false, std::move(supervisor->pidfd));
 }
 
-absl::Status LocalProcessExecutor::Follow(const RunSpec& spec, const RunPaths& paths, bool started,
-                                          UniqueFd supervisor) {
+absl::Status LocalProcessExecutor::Follow(RunSpec spec, const RunPaths& paths, bool started, UniqueFd supervisor) {
+  const bool unread = spec.cursor.stdout_offset == 0 && spec.cursor.stderr_offset == 0;
+  if (unread && !spec.cursor.last_step.empty()) {
+    // Steps that are counted go on after a checkpoint, and begin anew without one.
+    const std::optional<records::Launch> launch = ReadLaunch(paths.run);
+    if (launch && launch->fresh_start) spec.cursor.last_step.clear();
+  }
   std::shared_ptr<const CompiledMetrics> metrics;
   if (!spec.metrics.empty()) {
     absl::StatusOr<std::shared_ptr<const CompiledMetrics>> compiled = CompileMetrics(spec.metrics);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <thread>
 
 #include "absl/strings/match.h"
@@ -131,6 +132,8 @@ absl::StatusOr<records::Launch> MakeLaunch(const RunSpec& spec, const v1::Proces
   launch.environment = Environment(spec, contract, inherited);
   launch.working_dir = contract.code;
   launch.gpus = gpus;
+  std::error_code error;  // a folder that is not there holds no checkpoint
+  launch.fresh_start = std::filesystem::is_empty(contract.checkpoints, error) || error;
   if (spec.time_limit) launch.time_limit_ms = std::max<int64_t>(1, absl::ToInt64Milliseconds(*spec.time_limit));
   launch.grace_ms = std::max<int64_t>(0, absl::ToInt64Milliseconds(spec.grace_period));
   launch.memory_limit_bytes = options.memory_limit_bytes();

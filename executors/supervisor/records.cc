@@ -98,6 +98,7 @@ std::string Format(const Launch& launch) {
       .Add("grace_ms", launch.grace_ms)
       .Add("memory_limit_bytes", launch.memory_limit_bytes)
       .Add("output_limit_bytes", launch.output_limit_bytes)
+      .Add("fresh_start", int64_t{launch.fresh_start})
       .Finish();
 }
 
@@ -122,6 +123,8 @@ std::optional<Launch> ParseLaunch(const std::string& text) {
       launch.memory_limit_bytes = Number(value);
     else if (key == "output_limit_bytes")
       launch.output_limit_bytes = Number(value);
+    else if (key == "fresh_start")
+      launch.fresh_start = Number(value) != 0;
   });
   if (!whole || launch.command.empty()) return std::nullopt;
   return launch;

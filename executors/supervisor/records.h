@@ -51,6 +51,7 @@ struct Launch {
   int64_t grace_ms = 10'000;
   int64_t memory_limit_bytes = 0;  // 0: none
   int64_t output_limit_bytes = int64_t{1} << 30;
+  bool fresh_start = false;  // there was no checkpoint to go on from
 
   bool operator==(const Launch&) const = default;
 };

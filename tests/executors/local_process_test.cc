@@ -227,6 +227,24 @@ TEST_F(LocalProcessTest, TheServersSettingsStayWithTheServer) {
   EXPECT_EQ(harness_.Output(kRun), "MINE=yes\nOMP_NUM_THREADS=1\nTUNER_TRIAL=tuningJobs/job/trials/1\n");
 }
 
+// product.md: a counted step goes on after a checkpoint, and is counted from 1 after a fresh start.
+TEST_F(LocalProcessTest, CountedStepsGoOnOnlyAfterACheckpoint) {
+  const std::string train = "echo loss=1; echo loss=2; [ {keep} = no ] || touch $SM_CHECKPOINT_DIR/state";
+  const auto steps = [&](int32_t trial, int32_t attempt, bool keep, int64_t last_step) {
+    RunSpec spec = harness_.ShellSpec({"job", "uid", trial, attempt}, train);
+    spec.parameters["keep"] = std::string(keep ? "yes" : "no");
+    if (last_step > 0) spec.cursor.last_step["loss"] = last_step;
+    harness_.Run(spec);
+    std::vector<int64_t> found;
+    for (const core::Measurement& m : harness_.recorder().Get(spec.id).measurements) found.push_back(m.step);
+    return found;
+  };
+  EXPECT_THAT(steps(1, 1, /*keep=*/true, 0), testing::ElementsAre(1, 2));
+  EXPECT_THAT(steps(1, 2, /*keep=*/true, 2), testing::ElementsAre(3, 4));
+  EXPECT_THAT(steps(2, 1, /*keep=*/false, 0), testing::ElementsAre(1, 2));
+  EXPECT_THAT(steps(2, 2, /*keep=*/false, 2), testing::ElementsAre(1, 2));
+}
+
 TEST_F(LocalProcessTest, CheckpointsOutliveTheAttempt) {
   harness_.Run(harness_.ShellSpec(kRun, "echo 17 > $SM_CHECKPOINT_DIR/epoch; exit 1"));
   const RunId second = {"job", "uid-1", 1, 2};
