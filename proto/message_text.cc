@@ -31,11 +31,16 @@ using google::protobuf::Reflection;
 constexpr size_t kLineWidth = 100;
 
 // Text in layout-free form: a scalar is ready to be printed, in either notation.
+struct Item;
 struct Node {
   enum class Kind { kScalar, kList, kMap };
   Kind kind = Kind::kScalar;
-  std::string text;                                 // of a scalar
-  std::vector<std::pair<std::string, Node>> items;  // of a list (no keys) or map (keys ready to be printed)
+  std::string text;         // of a scalar
+  std::vector<Item> items;  // of a list (no keys) or map (keys ready to be printed)
+};
+struct Item {
+  std::string key;
+  Node node;
 };
 
 Node Scalar(std::string text) { return {.text = std::move(text)}; }
@@ -133,7 +138,7 @@ class Builder {
     const auto& type = *message.GetDescriptor();
     for (int i = 0; i < type.field_count(); ++i) {
       const FieldDescriptor& field = *type.field(i);
-      if (IsShown(message, field)) node.items.emplace_back(Text(field.name()), BuildField(message, field));
+      if (IsShown(message, field)) node.items.push_back({Text(field.name()), BuildField(message, field)});
     }
     return node;
   }
@@ -177,15 +182,15 @@ class Builder {
     const int size = message.GetReflection()->FieldSize(message, &field);
     for (int i = 0; i < size; ++i) {
       if (!field.is_map()) {
-        node.items.emplace_back("", Single(message, field, i));
+        node.items.push_back({"", Single(message, field, i)});
         continue;
       }
       const Message& entry = message.GetReflection()->GetRepeatedMessage(message, &field, i);
-      node.items.emplace_back(MapKey(entry), Single(entry, *entry.GetDescriptor()->map_value(), -1));
+      node.items.push_back({MapKey(entry), Single(entry, *entry.GetDescriptor()->map_value(), -1)});
     }
     // Maps have no order of their own; text that is compared needs one, whether a key stands in quotes or not.
     const auto bare = [](const std::string& key) { return absl::StripPrefix(key, "\""); };
-    const auto before = [&](const auto& x, const auto& y) { return bare(x.first) < bare(y.first); };
+    const auto before = [&](const auto& x, const auto& y) { return bare(x.key) < bare(y.key); };
     if (field.is_map()) std::sort(node.items.begin(), node.items.end(), before);
     return node;
   }
@@ -280,7 +285,7 @@ std::string OneLine(const Node& node) {
   return absl::StrCat(is_map ? "{" : "[",
                       absl::StrJoin(node.items, ", ",
                                     [&](std::string* out, const auto& item) {
-                                      absl::StrAppend(out, item.first, is_map ? ": " : "", OneLine(item.second));
+                                      absl::StrAppend(out, item.key, is_map ? ": " : "", OneLine(item.node));
                                     }),
                       is_map ? "}" : "]");
 }
