@@ -242,7 +242,6 @@ void ServerImpl::Shutdown() {
   if (engine_ != nullptr) engine_->Shutdown();  // answers all who wait, so that the drain below need not
   if (health_ != nullptr) health_->Close();
   if (grpc_ != nullptr) grpc_->Shutdown(absl::ToChronoTime(clock_->Now() + config_.drain_timeout));
-  grpc_.reset();
   executors_.clear();  // detaches from running trials; before the engine, which hears from them
 }
 

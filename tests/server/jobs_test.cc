@@ -1,0 +1,296 @@
+// Jobs over gRPC: every method and its documented error codes.
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/server/test_server.h"
+
+namespace tuner::server {
+namespace {
+
+using grpc::StatusCode;
+using testing::HasSubstr;
+
+class JobsTest : public testing::Test {
+ protected:
+  grpc::Status TryCreate(const v1::TuningJobSpec& spec, const std::string& request_id,
+                         v1::CreateTuningJobResponse* response, bool validate_only = false) {
+    v1::CreateTuningJobRequest request;
+    *request.mutable_spec() = spec;
+    request.set_request_id(request_id);
+    request.set_validate_only(validate_only);
+    return stub().CreateTuningJob(Context().get(), request, response);
+  }
+  grpc::Status Get(const std::string& name, v1::TuningJob* job) {
+    v1::GetTuningJobRequest request;
+    request.set_name(name);
+    return stub().GetTuningJob(Context().get(), request, job);
+  }
+  grpc::Status Stop(const std::string& name, v1::TuningJob* job, const std::string& reason = "") {
+    v1::StopTuningJobRequest request;
+    request.set_name(name);
+    request.set_reason(reason);
+    return stub().StopTuningJob(Context().get(), request, job);
+  }
+  grpc::Status Delete(const std::string& name) {
+    v1::DeleteTuningJobRequest request;
+    request.set_name(name);
+    google::protobuf::Empty empty;
+    return stub().DeleteTuningJob(Context().get(), request, &empty);
+  }
+  grpc::Status Update(const std::string& name, const v1::Limits& limits, v1::TuningJob* job) {
+    v1::UpdateTuningJobRequest request;
+    request.set_name(name);
+    *request.mutable_limits() = limits;
+    return stub().UpdateTuningJob(Context().get(), request, job);
+  }
+  TestServer::Stub& stub() { return server_.stub(); }
+
+  TestServer server_;
+};
+
+TEST_F(JobsTest, CreatedJobIsShownAsResolved) {
+  v1::TuningJobSpec spec = AskTellSpec("job");
+  spec.mutable_parameters(0)->mutable_double_()->set_min(1e-6);
+  v1::CreateTuningJobResponse created;
+  ASSERT_TRUE(TryCreate(spec, "", &created).ok());
+  v1::TuningJob job;
+  ASSERT_TRUE(Get("tuningJobs/job", &job).ok());
+  EXPECT_EQ(job.name(), "tuningJobs/job");
+  EXPECT_EQ(job.uid(), created.job().uid());
+  EXPECT_EQ(job.state(), v1::TuningJob::RUNNING);
+  EXPECT_EQ(job.spec().parameters(0).double_().scale(), v1::Scaling::LOG);
+  EXPECT_TRUE(job.spec().strategy().has_random_seed());
+  EXPECT_GE(job.revision(), 1);
+  EXPECT_TRUE(job.has_create_time());
+  EXPECT_FALSE(job.provenance().server_version().empty());
+}
+
+TEST_F(JobsTest, RetriedCreationReturnsTheSameJob) {
+  v1::CreateTuningJobResponse first, again;
+  ASSERT_TRUE(TryCreate(AskTellSpec("job"), "id", &first).ok());
+  ASSERT_TRUE(TryCreate(AskTellSpec("job"), "id", &again).ok());
+  EXPECT_EQ(first.job().uid(), again.job().uid());
+  v1::CreateTuningJobResponse other;
+  EXPECT_EQ(TryCreate(AskTellSpec("job"), "", &other).error_code(), StatusCode::ALREADY_EXISTS);
+  EXPECT_EQ(TryCreate(AskTellSpec("job"), "other id", &other).error_code(), StatusCode::ALREADY_EXISTS);
+  EXPECT_EQ(TryCreate(AskTellSpec("job", 11), "id", &other).error_code(), StatusCode::ALREADY_EXISTS);
+}
+
+TEST_F(JobsTest, OfManyAtOnceOneCreates) {
+  std::vector<std::thread> threads;
+  std::vector<std::string> uids(8);
+  for (size_t i = 0; i < uids.size(); ++i) {
+    threads.emplace_back([this, &uids, i] {
+      v1::CreateTuningJobResponse response;
+      EXPECT_TRUE(TryCreate(AskTellSpec("job"), "id", &response).ok());
+      uids[i] = response.job().uid();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const std::string& uid : uids) EXPECT_EQ(uid, uids[0]);
+}
+
+TEST_F(JobsTest, ValidateOnlyStoresNothing) {
+  v1::CreateTuningJobResponse response;
+  ASSERT_TRUE(TryCreate(AskTellSpec("job"), "", &response, true).ok());
+  EXPECT_EQ(response.job().state(), v1::TuningJob::RUNNING);
+  v1::TuningJob job;
+  EXPECT_EQ(Get("tuningJobs/job", &job).error_code(), StatusCode::NOT_FOUND);
+  v1::TuningJobSpec bad = AskTellSpec("job");
+  bad.mutable_objective()->clear_metric();
+  EXPECT_EQ(TryCreate(bad, "", &response, true).error_code(), StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(JobsTest, RefusalsOfCreation) {
+  v1::CreateTuningJobResponse response;
+  v1::TuningJobSpec spec = AskTellSpec("job");
+  spec.mutable_strategy()->mutable_bayesian();
+  EXPECT_EQ(TryCreate(spec, "", &response).error_code(), StatusCode::UNIMPLEMENTED);
+  const grpc::Status long_id = TryCreate(AskTellSpec("job"), std::string(129, 'x'), &response);
+  EXPECT_EQ(long_id.error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(long_id.error_message(), HasSubstr("request_id"));
+  v1::CreateTuningJobRequest relative;
+  *relative.mutable_spec() = AskTellSpec("job");
+  relative.set_base_dir("here");
+  EXPECT_EQ(stub().CreateTuningJob(Context().get(), relative, &response).error_code(), StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(JobsTest, NamesThatAreNoneAndJobsThatAreNot) {
+  v1::TuningJob job;
+  for (const char* name : {"", "job", "tuningJobs/", "tuningJobs/a/b", "tuningJobs/a b"}) {
+    EXPECT_EQ(Get(name, &job).error_code(), StatusCode::INVALID_ARGUMENT) << name;
+    EXPECT_EQ(Stop(name, &job).error_code(), StatusCode::INVALID_ARGUMENT) << name;
+    EXPECT_EQ(Delete(name).error_code(), StatusCode::INVALID_ARGUMENT) << name;
+    EXPECT_EQ(Update(name, {}, &job).error_code(), StatusCode::INVALID_ARGUMENT) << name;
+  }
+  EXPECT_EQ(Get("tuningJobs/none", &job).error_code(), StatusCode::NOT_FOUND);
+  EXPECT_EQ(Stop("tuningJobs/none", &job).error_code(), StatusCode::NOT_FOUND);
+  EXPECT_EQ(Delete("tuningJobs/none").error_code(), StatusCode::NOT_FOUND);
+  EXPECT_EQ(Update("tuningJobs/none", {}, &job).error_code(), StatusCode::NOT_FOUND);
+  v1::ExplainTuningJobRequest explain;
+  explain.set_name("tuningJobs/none");
+  v1::ExplainTuningJobResponse explained;
+  EXPECT_EQ(stub().ExplainTuningJob(Context().get(), explain, &explained).error_code(), StatusCode::NOT_FOUND);
+}
+
+TEST_F(JobsTest, ListsNewestFirstInPages) {
+  for (int i = 0; i < 5; ++i) {
+    v1::TuningJobSpec spec = AskTellSpec(absl::StrCat("job-", i));
+    (*spec.mutable_tags())["parity"] = i % 2 == 0 ? "even" : "odd";
+    Create(stub(), spec);
+  }
+  v1::TuningJob stopped;
+  ASSERT_TRUE(Stop("tuningJobs/job-0", &stopped).ok());
+  const auto list = [this](v1::ListTuningJobsRequest request) {
+    std::vector<std::string> names;
+    do {
+      v1::ListTuningJobsResponse page;
+      const grpc::Status status = stub().ListTuningJobs(Context().get(), request, &page);
+      EXPECT_TRUE(status.ok()) << status.error_message();
+      for (const v1::TuningJob& job : page.jobs()) names.push_back(job.spec().name());
+      request.set_page_token(page.next_page_token());
+    } while (!request.page_token().empty());
+    return names;
+  };
+  v1::ListTuningJobsRequest request;
+  request.set_page_size(2);
+  EXPECT_THAT(list(request), testing::ElementsAre("job-4", "job-3", "job-2", "job-1", "job-0"));
+  (*request.mutable_tags())["parity"] = "even";
+  EXPECT_THAT(list(request), testing::ElementsAre("job-4", "job-2", "job-0"));
+  request.add_states(v1::TuningJob::RUNNING);
+  EXPECT_THAT(list(request), testing::ElementsAre("job-4", "job-2"));
+  request.set_name_contains("-2");
+  EXPECT_THAT(list(request), testing::ElementsAre("job-2"));
+  *request.mutable_created_before() = stopped.create_time();
+  EXPECT_THAT(list(request), testing::IsEmpty());
+  v1::ListTuningJobsResponse page;
+  request.add_states(v1::TuningJob::STATE_UNSPECIFIED);
+  EXPECT_EQ(stub().ListTuningJobs(Context().get(), request, &page).error_code(), StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(JobsTest, LimitsAreMergedAndChecked) {
+  Create(stub(), AskTellSpec("job", 10, 2));
+  v1::Limits limits;
+  limits.set_max_trials(30);
+  v1::TuningJob job;
+  ASSERT_TRUE(Update("tuningJobs/job", limits, &job).ok());
+  EXPECT_EQ(job.spec().limits().max_trials(), 30);
+  EXPECT_EQ(job.spec().limits().max_parallel_trials(), 2);
+  limits.Clear();
+  limits.set_max_parallel_trials(0);
+  const grpc::Status status = Update("tuningJobs/job", limits, &job);
+  EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("limits.max_parallel_trials"));
+  v1::UpdateTuningJobRequest empty;
+  empty.set_name("tuningJobs/job");
+  EXPECT_EQ(stub().UpdateTuningJob(Context().get(), empty, &job).error_code(), StatusCode::INVALID_ARGUMENT);
+  ASSERT_TRUE(Stop("tuningJobs/job", &job).ok());
+  limits.set_max_parallel_trials(1);
+  EXPECT_EQ(Update("tuningJobs/job", limits, &job).error_code(), StatusCode::FAILED_PRECONDITION);
+}
+
+TEST_F(JobsTest, UpdatesAtOnceLoseNothing) {
+  Create(stub(), AskTellSpec("job", 10, 1));
+  std::thread other([this] {
+    for (int i = 0; i < 20; ++i) {
+      v1::Limits limits;
+      limits.set_max_trials(20 + i);
+      v1::TuningJob job;
+      EXPECT_TRUE(Update("tuningJobs/job", limits, &job).ok());
+    }
+  });
+  for (int i = 0; i < 20; ++i) {
+    v1::Limits limits;
+    limits.set_max_parallel_trials(2 + i);
+    v1::TuningJob job;
+    EXPECT_TRUE(Update("tuningJobs/job", limits, &job).ok());
+    EXPECT_EQ(job.spec().limits().max_parallel_trials(), 2 + i);
+  }
+  other.join();
+  v1::TuningJob job;
+  ASSERT_TRUE(Get("tuningJobs/job", &job).ok());
+  EXPECT_EQ(job.spec().limits().max_trials(), 39);
+  EXPECT_EQ(job.spec().limits().max_parallel_trials(), 21);
+}
+
+TEST_F(JobsTest, StoppedJobEndsWithItsReasonAndCanBeDeleted) {
+  Create(stub(), AskTellSpec("job"));
+  EXPECT_EQ(Delete("tuningJobs/job").error_code(), StatusCode::FAILED_PRECONDITION);
+  v1::TuningJob job;
+  EXPECT_EQ(Stop("tuningJobs/job", &job, std::string(1025, 'x')).error_code(), StatusCode::INVALID_ARGUMENT);
+  ASSERT_TRUE(Stop("tuningJobs/job", &job, "enough seen").ok());
+  EXPECT_EQ(job.state(), v1::TuningJob::STOPPED);
+  EXPECT_THAT(job.reason(), HasSubstr("enough seen"));
+  v1::TuningJob again;
+  ASSERT_TRUE(Stop("tuningJobs/job", &again, "another").ok());
+  EXPECT_EQ(again.reason(), job.reason());
+  ASSERT_TRUE(Delete("tuningJobs/job").ok());
+  EXPECT_EQ(Get("tuningJobs/job", &job).error_code(), StatusCode::NOT_FOUND);
+  EXPECT_NE(Create(stub(), AskTellSpec("job")).uid(), again.uid());
+}
+
+TEST_F(JobsTest, ExplainSaysThatThereIsNoModel) {
+  Create(stub(), AskTellSpec("job"));
+  v1::ExplainTuningJobRequest request;
+  request.set_name("tuningJobs/job");
+  v1::ExplainTuningJobResponse response;
+  const grpc::Status status = stub().ExplainTuningJob(Context().get(), request, &response);
+  EXPECT_EQ(status.error_code(), StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(status.error_message(), HasSubstr("random"));
+}
+
+TEST_F(JobsTest, ComparesJobsSideBySide) {
+  v1::TuningJobSpec spec = AskTellSpec("a", 3);
+  spec.mutable_strategy()->set_random_seed(1);
+  Create(stub(), spec);
+  spec.set_name("b");
+  spec.mutable_limits()->set_max_trials(4);
+  Create(stub(), spec);
+  for (const double objective : {3.0, 1.0, 2.0}) {
+    const v1::SuggestTrialsResponse held = Suggest(stub(), "tuningJobs/a", "w");
+    ASSERT_EQ(held.trials_size(), 1);
+    ASSERT_TRUE(Complete(stub(), held.trials(0), objective).ok());
+  }
+  v1::CompareTuningJobsRequest request;
+  request.add_names("tuningJobs/a");
+  v1::CompareTuningJobsResponse response;
+  EXPECT_EQ(stub().CompareTuningJobs(Context().get(), request, &response).error_code(), StatusCode::INVALID_ARGUMENT);
+  request.add_names("tuningJobs/b");
+  ASSERT_TRUE(stub().CompareTuningJobs(Context().get(), request, &response).ok());
+  ASSERT_EQ(response.rows_size(), 2);
+  EXPECT_EQ(response.rows(0).job().best_trial().objective(), 1.0);
+  EXPECT_EQ(response.rows(0).trials_to_best(), 2);
+  EXPECT_EQ(response.rows(0).job().state(), v1::TuningJob::COMPLETED);
+  EXPECT_EQ(response.rows(1).trials_to_best(), 0);
+  ASSERT_EQ(response.differences_size(), 2);
+  EXPECT_EQ(response.differences(0).path(), "name");
+  EXPECT_EQ(response.differences(1).path(), "limits.max_trials");
+  EXPECT_THAT(response.differences(1).values(), testing::ElementsAre("3", "4"));
+  request.add_names("tuningJobs/none");
+  EXPECT_EQ(stub().CompareTuningJobs(Context().get(), request, &response).error_code(), StatusCode::NOT_FOUND);
+}
+
+TEST_F(JobsTest, ListsOfComponentsHavePages) {
+  v1::ListStrategiesRequest request;
+  request.set_page_size(2);
+  std::vector<std::string> names;
+  do {
+    v1::ListStrategiesResponse page;
+    ASSERT_TRUE(stub().ListStrategies(Context().get(), request, &page).ok());
+    EXPECT_LE(page.strategies_size(), 2);
+    for (const v1::ComponentInfo& info : page.strategies()) names.push_back(info.name());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_THAT(names, testing::ElementsAre("bayesian", "random", "grid", "hyperband", "custom"));
+  v1::ListExecutorsResponse executors;
+  ASSERT_TRUE(stub().ListExecutors(Context().get(), {}, &executors).ok());
+  EXPECT_EQ(executors.executors_size(), 7);
+  v1::ListEarlyStoppingRulesResponse rules;
+  ASSERT_TRUE(stub().ListEarlyStoppingRules(Context().get(), {}, &rules).ok());
+  EXPECT_EQ(rules.rules_size(), 6);
+}
+
+}  // namespace
+}  // namespace tuner::server
