@@ -46,7 +46,6 @@ struct Proposed {
     int64_t resource = 0;
   };
   int64_t first_ordinal = 0;
-  int32_t asked = 0;
   std::vector<Proposal> proposals;
   Basis basis;
   bool exhausted = false;
@@ -130,7 +129,6 @@ struct Event {
 struct AskStrategy {
   int64_t first_ordinal = 0;
   int32_t count = 0;
-  absl::Duration deadline;
 };
 // Hand the finished trial to the strategy, before any later AskStrategy.
 struct TellStrategy {

@@ -51,6 +51,7 @@ bool Machine::RememberedRequest(const std::string& key, const char* what) {
 }
 
 void Machine::On(const Resumed& event) {
+  trials_ended_ = true;
   const std::vector<int32_t> active(state_.active().begin(), state_.active().end());
   for (int32_t number : active) {
     const Trial& trial = *state_.FindTrial(number);
@@ -69,7 +70,7 @@ void Machine::On(const Resumed& event) {
       if (trial.state == TrialState::kStopping) {
         decision_.effects.push_back(StopRun{run, state_.spec().trial.grace_period});
       }
-    } else if (trial.state == TrialState::kPending && state_.live.start_allowed) {
+    } else if (trial.state == TrialState::kPending && state_.live.start_allowed && !state_.live.preempted) {
       decision_.effects.push_back(Launch{run});
     } else if (trial.state != TrialState::kPending) {
       const bool ran = attempt.start_time.has_value();
@@ -120,6 +121,7 @@ void Machine::On(const TrialsAdded& event) {
 }
 
 void Machine::On(const LimitsUpdated& event) {
+  trials_ended_ = true;
   JobHeader header = state_.header();
   const bool more_trials =
       header.limits.max_trials && (!event.limits.max_trials || *event.limits.max_trials > *header.limits.max_trials);

@@ -45,8 +45,11 @@ void JobState::PutTrial(const Trial& trial) {
     if (slot.origin == TrialOrigin::kImported) --header_.counts.imported;
     if (IsActive(slot.state)) --active_on_[slot.attempts.back().executor_index];
     if (!slot.attempts.empty()) --started_;
+    if (slot.state == TrialState::kQueued && slot.attempts.empty()) --queued_new_;
+    if (slot.state == TrialState::kFailed && slot.origin == TrialOrigin::kImported) --imported_failed_;
   }
   queued_.erase(number);
+  retrying_.erase(number);
   active_.erase(number);
   paused_.erase(number);
 
@@ -56,6 +59,9 @@ void JobState::PutTrial(const Trial& trial) {
   if (slot.origin == TrialOrigin::kImported) ++header_.counts.imported;
   if (!slot.attempts.empty()) ++started_;
   if (slot.state == TrialState::kQueued) queued_.insert(number);
+  if (slot.state == TrialState::kQueued && slot.attempts.empty()) ++queued_new_;
+  if (slot.state == TrialState::kQueued && slot.retry_time) retrying_.insert(number);
+  if (slot.state == TrialState::kFailed && slot.origin == TrialOrigin::kImported) ++imported_failed_;
   if (slot.state == TrialState::kPaused) paused_.insert(number);
   if (IsActive(slot.state)) {
     active_.insert(number);

@@ -61,7 +61,7 @@ class Machine {
   int AddMeasurements(Trial& trial, int32_t attempt, const std::vector<Measurement>& measurements,
                       MeasurementSource source);
   void StopTrial(const Trial& trial, TrialState as, const std::string& reason);
-  void EndAttempt(Trial& trial, const std::string& completion, const std::string& reason);
+  void EndAttempt(Trial& trial, std::string_view ending, const std::string& reason);
   void EndTrial(Trial trial, TrialState state, std::string reason);
   // By its values: completed, or failed because there is no finite objective.
   void EndByValues(Trial trial, std::string reason);
@@ -71,14 +71,14 @@ class Machine {
   void FillFinalValues(Trial& trial) const;
 
   // --- scheduling.cc
-  bool CheckCompletion();
+  void CheckCompletion();
   std::optional<std::string> CompletionReason() const;
   std::optional<std::string> FailureReason() const;
   int FreeSlots() const;
   int FreeSlotsOn(int executor_index) const;
   std::optional<int> FreeExecutor(bool external) const;
   // Trials that count against max_trials: those that were ever started, and those in the queue that will be.
-  int64_t Claimed() const;
+  int64_t Claimed() const { return state_.started() + state_.queued_new(); }
   int StartableNew() const;
   void StartQueued();
   bool MayStart(const Trial& trial) const;
@@ -96,6 +96,7 @@ class Machine {
   const absl::Time at_;
   const CallId call_;
   bool job_dirty_ = false;
+  bool trials_ended_ = false;  // criteria that count ended trials are looked at
   Decision decision_;
 };
 
@@ -103,11 +104,15 @@ class Machine {
 std::string AskRequestKey(const std::string& request_id);
 std::string AddRequestKey(const std::string& request_id);
 
-// Attempt::completion of attempts that were not ended by a told completion.
+// Attempt::ending.
 inline constexpr std::string_view kPreempted = "preempted";
 inline constexpr std::string_view kExpired = "expired";
 inline constexpr std::string_view kLost = "lost";
+inline constexpr std::string_view kFailed = "failed";
 inline constexpr std::string_view kEnded = "ended";
+// Measurements that are kept of a trial; further values replace the last one of their metric, so that the final value
+// stays right.
+inline constexpr int64_t kMaxMeasurements = 100'000;
 // Attempts that may be lost or expire before the trial fails: beyond these something is wrong with the trial itself.
 inline constexpr int kMaxLostAttempts = 5;
 

@@ -16,9 +16,9 @@ constexpr int kMostAskedAtOnce = 1'000;
 
 StartReason ReasonForNext(const Trial& trial) {
   if (trial.attempts.empty()) return StartReason::kFirst;
-  const std::string& completion = trial.attempts.back().completion;
-  if (completion == kPreempted || completion == kLost) return StartReason::kPreemption;
-  if (completion == kExpired) return StartReason::kExpiredLease;
+  const std::string& ending = trial.attempts.back().ending;
+  if (ending == kPreempted || ending == kLost) return StartReason::kPreemption;
+  if (ending == kExpired) return StartReason::kExpiredLease;
   return StartReason::kRetry;
 }
 
@@ -29,13 +29,14 @@ StartReason ReasonForNext(const Trial& trial) {
 
 std::optional<std::string> Machine::FailureReason() const {
   const TrialCounts& counts = state_.header().counts;
-  const int failed = counts[TrialState::kFailed];
+  const int failed = counts[TrialState::kFailed] - state_.imported_failed();
   if (limits().max_failed_trials) {
     if (failed <= *limits().max_failed_trials) return std::nullopt;
     return absl::StrCat(failed, " trials failed, limits.max_failed_trials is ", *limits().max_failed_trials);
   }
   const int ended_otherwise = counts[TrialState::kCompleted] + counts[TrialState::kEarlyStopped] +
-                              counts[TrialState::kStopped] + counts[TrialState::kInfeasible];
+                              counts[TrialState::kStopped] + counts[TrialState::kInfeasible] -
+                              (counts.imported - state_.imported_failed());
   if (failed < kHopelessFailures || ended_otherwise > 0) return std::nullopt;
   return absl::StrCat("the first ", failed,
                       " trials all failed; look at their reasons, or set limits.max_failed_trials");
@@ -51,7 +52,8 @@ std::optional<std::string> Machine::CompletionReason() const {
   if (limits().max_run_time && at_ >= header.create_time + *limits().max_run_time) {
     return absl::StrCat("limits.max_run_time of ", absl::FormatDuration(*limits().max_run_time), " is over");
   }
-  if (const auto& most = state_.spec().completion.max_trials_not_improving; most && header.best_objective) {
+  if (const auto& most = state_.spec().completion.max_trials_not_improving;
+      most && header.best_objective && trials_ended_) {
     const auto since = std::count_if(state_.trials().begin(), state_.trials().end(), [&](const Trial& trial) {
       return trial.finish_seq > header.best_finish_seq && trial.origin != TrialOrigin::kImported;
     });
@@ -75,17 +77,13 @@ std::optional<std::string> Machine::CompletionReason() const {
 
 const std::string& Machine::exhausted_reason() const { return state_.header().exhausted_reason; }
 
-bool Machine::CheckCompletion() {
-  if (!job_runs()) return false;
+void Machine::CheckCompletion() {
+  if (!job_runs()) return;
   if (std::optional<std::string> reason = FailureReason()) {
     BeginJobStop(JobStatus::kFailed, *std::move(reason));
-    return true;
+  } else if (std::optional<std::string> done = CompletionReason()) {
+    BeginJobStop(JobStatus::kCompleted, *std::move(done));
   }
-  if (std::optional<std::string> reason = CompletionReason()) {
-    BeginJobStop(JobStatus::kCompleted, *std::move(reason));
-    return true;
-  }
-  return false;
 }
 
 // ---- slots
@@ -111,11 +109,6 @@ std::optional<int> Machine::FreeExecutor(bool external) const {
 // A trial that ran before has its place already; a new one needs room under max_trials.
 bool Machine::MayStart(const Trial& trial) const {
   return !trial.attempts.empty() || !limits().max_trials || state_.started() < *limits().max_trials;
-}
-
-int64_t Machine::Claimed() const {
-  return state_.started() + std::count_if(state_.queued().begin(), state_.queued().end(),
-                                          [&](int32_t number) { return state_.FindTrial(number)->attempts.empty(); });
 }
 
 int Machine::StartableNew() const {
@@ -154,6 +147,7 @@ void Machine::StartTrial(Trial trial, int executor_index, const SuggestAsked* wo
 }
 
 void Machine::StartQueued() {
+  if (state_.queued().empty() || !FreeExecutor(/*external=*/false)) return;
   const std::vector<int32_t> queued(state_.queued().begin(), state_.queued().end());
   for (int32_t number : queued) {
     const Trial& trial = *state_.FindTrial(number);
@@ -174,16 +168,14 @@ void Machine::AskStrategyIfNeeded() {
   for (int i = 0; i < state_.executor_count(); ++i) {
     if (!state_.external(i)) local += FreeSlotsOn(i);
   }
-  absl::Duration deadline = absl::Milliseconds(200);
   for (const Waiter& waiter : state_.live.waiters) {
     wanted += std::max(0, waiter.ask.count - static_cast<int>(HeldBy(waiter.ask.worker_id).size()));
-    deadline = std::min(deadline, waiter.ask.deadline);
   }
   // Queued trials that wait for their retry take a slot later; the others were started before this is called.
   const int count = std::min({local + wanted, FreeSlots(), StartableNew()});
   if (count <= 0) return;
   state_.live.ask_outstanding = true;
-  decision_.effects.push_back(AskStrategy{state_.header().next_ordinal, count, deadline});
+  decision_.effects.push_back(AskStrategy{state_.header().next_ordinal, count});
 }
 
 void Machine::On(const Proposed& event) {
@@ -208,7 +200,8 @@ void Machine::On(const Proposed& event) {
     trial.ordinal = ordinal++;
     Put(std::move(trial));
   }
-  if (event.exhausted) {
+  const bool all_taken = ordinal == event.first_ordinal + static_cast<int64_t>(event.proposals.size());
+  if (event.exhausted && all_taken) {
     JobHeader header = state_.header();
     header.exhausted = true;
     header.exhausted_reason = event.exhausted_reason;
@@ -259,6 +252,7 @@ void Machine::On(const SuggestAsked& event) {
 // Leases queued trials to a waiter; how many it still lacks.
 int Machine::ServeWaiter(const Waiter& waiter) {
   int lacking = waiter.ask.count - static_cast<int>(HeldBy(waiter.ask.worker_id).size());
+  if (lacking <= 0 || state_.queued().empty() || !FreeExecutor(/*external=*/true)) return std::max(0, lacking);
   const std::vector<int32_t> queued(state_.queued().begin(), state_.queued().end());
   for (int32_t number : queued) {
     if (lacking <= 0) break;
@@ -275,7 +269,10 @@ int Machine::ServeWaiter(const Waiter& waiter) {
 std::string Machine::WhyNoTrial() const {
   if (!job_runs()) return absl::StrCat("the job has ended or is stopping: ", state_.header().reason);
   if (!state_.live.start_allowed || state_.live.preempted) return "this server starts no trials now; ask again later";
-  if (!FreeExecutor(/*external=*/true)) {
+  if (FreeSlots() > 0 && !FreeExecutor(/*external=*/true)) {
+    return "all slots of the job's external executor are taken; ask again when one of its trials has ended";
+  }
+  if (FreeSlots() == 0) {
     return absl::StrCat("limits.max_parallel_trials is ", limits().max_parallel_trials, " and ", state_.active().size(),
                         " trials are held or running; ask again when one has ended");
   }
@@ -319,8 +316,9 @@ void Machine::SetTimer() {
   absl::Time next = absl::InfiniteFuture();
   if (job_runs()) {
     if (limits().max_run_time) next = std::min(next, state_.header().create_time + *limits().max_run_time);
-    for (int32_t number : state_.queued()) {
-      if (const auto& time = state_.FindTrial(number)->retry_time; time && *time > at_) next = std::min(next, *time);
+    for (int32_t number : state_.retrying()) {
+      const absl::Time time = *state_.FindTrial(number)->retry_time;
+      if (time > at_) next = std::min(next, time);
     }
   }
   for (const auto& [number, end] : state_.live.leases) next = std::min(next, end);

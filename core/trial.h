@@ -87,6 +87,8 @@ struct Attempt {
   ScanCursor cursor;
   std::string worker_id;
   std::optional<absl::Time> lease_expire_time;
+  std::string
+      ending;  // how it ended, for the service: "ended", "failed", "preempted", "expired", "lost"; empty while it runs
   std::string completion;  // canonical text of the completion that ended it, to tell the same one from another
 };
 

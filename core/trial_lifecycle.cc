@@ -1,6 +1,7 @@
 // How one trial runs, measures, ends, is tried again.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -21,9 +22,9 @@ std::string CanonicalCompletion(const CompletionTold& event) {
                       ";failed:", event.failure_reason, ";infeasible:", event.infeasible_reason);
 }
 
-int CountEndings(const Trial& trial, std::string_view completion) {
+int CountEndings(const Trial& trial, std::string_view ending) {
   return static_cast<int>(std::count_if(trial.attempts.begin(), trial.attempts.end(),
-                                        [&](const Attempt& attempt) { return attempt.completion == completion; }));
+                                        [&](const Attempt& attempt) { return attempt.ending == ending; }));
 }
 
 }  // namespace
@@ -71,19 +72,27 @@ int Machine::AddMeasurements(Trial& trial, int32_t attempt, const std::vector<Me
       m.step = 1;
       if (known != nullptr) {
         auto last = known->last.find(m.metric);
-        if (last != known->last.end()) m.step = last->second.step + 1;
+        if (last != known->last.end())
+          m.step = last->second.step < std::numeric_limits<int64_t>::max() ? last->second.step + 1 : last->second.step;
       }
     }
     m.attempt = attempt;
     m.source = source;
     m.time = at_;
     bool is_new = true;
+    bool replaces_last = false;
+    if (known != nullptr && trial.measurement_count >= kMaxMeasurements) {
+      auto last = known->last.find(m.metric);
+      if (last == known->last.end() || last->second.attempt != attempt) continue;
+      m.step = last->second.step;
+      replaces_last = true;
+    }
     if (known != nullptr) {
       auto it = known->values.find(MeasurementKey{attempt, m.metric, m.step});
       if (it != known->values.end()) {
         is_new = false;
         const bool upgrade = it->second.source == MeasurementSource::kScanned && source == MeasurementSource::kReported;
-        if (!upgrade) continue;
+        if (!upgrade && !replaces_last) continue;
       }
     }
     decision_.changes.push_back(MeasurementPut{trial.number, std::move(m)});
@@ -108,18 +117,19 @@ void Machine::FillFinalValues(Trial& trial) const {
   }
 }
 
-void Machine::EndAttempt(Trial& trial, const std::string& completion, const std::string& reason) {
+void Machine::EndAttempt(Trial& trial, std::string_view ending, const std::string& reason) {
   state_.live.leases.erase(trial.number);
   if (trial.attempts.empty() || trial.attempts.back().end_time) return;
   Attempt& attempt = trial.attempts.back();
   attempt.end_time = at_;
-  attempt.reason = reason;
+  if (attempt.reason.empty()) attempt.reason = reason;
   attempt.lease_expire_time.reset();
-  if (attempt.completion.empty()) attempt.completion = completion;
+  attempt.ending = ending;
 }
 
 void Machine::EndTrial(Trial trial, TrialState state, std::string reason) {
-  EndAttempt(trial, std::string(kEnded), reason);
+  EndAttempt(trial, kEnded, reason);
+  trials_ended_ = true;
   FillFinalValues(trial);
   if (state == TrialState::kInfeasible) trial.objective.reset();
   trial.state = state;
@@ -151,12 +161,12 @@ void Machine::Requeue(Trial trial, std::string reason, std::optional<absl::Time>
   trial.stop_as = TrialState::kStopped;
   trial.reason = std::move(reason);
   trial.retry_time = not_before;
-  trial.final_metrics.clear();
+  trial.final_metrics.clear();  // they were of the attempt that ended
   Put(std::move(trial));
 }
 
 void Machine::FailAttempt(Trial trial, std::string reason) {
-  EndAttempt(trial, "failed", reason);
+  EndAttempt(trial, kFailed, reason);
   const RetryPolicy& retries = state_.spec().trial.retries;
   ++trial.failures;
   if (trial.failures > retries.max_retries || !job_runs()) {
@@ -193,7 +203,7 @@ void Machine::ExpireLease(const Trial& current) {
     return EndTrial(std::move(trial), as, std::move(reason));
   }
   std::string reason = absl::StrCat("worker \"", trial.attempts.back().worker_id, "\" let its lease expire");
-  EndAttempt(trial, std::string(kExpired), reason);
+  EndAttempt(trial, kExpired, reason);
   if (!job_runs()) return EndTrial(std::move(trial), TrialState::kStopped, std::move(reason));
   const int expired = CountEndings(trial, kExpired);
   if (expired >= kMaxLostAttempts) {
@@ -216,12 +226,12 @@ void Machine::On(const LaunchRefused& event) {
 
 void Machine::On(const RunBegan& event) {
   const Trial* current = Current(event.run);
-  if (current == nullptr || current->attempts.back().start_time) return;
+  if (current == nullptr || !current->attempts.back().artifact_path.empty()) return;
   Trial trial = *current;
   Attempt& attempt = trial.attempts.back();
   attempt.location = event.location;
   attempt.artifact_path = event.artifact_path;
-  attempt.start_time = at_;
+  if (!attempt.start_time) attempt.start_time = at_;  // its own report may have come first
   if (!trial.start_time) trial.start_time = at_;
   if (trial.state == TrialState::kPending) {
     trial.state = TrialState::kRunning;
@@ -247,6 +257,7 @@ void Machine::On(const RunFinished& event) {
   attempt.exit_code = event.exit_code;
   attempt.signal = event.signal;
   attempt.use = event.use;
+  attempt.reason = event.reason;
   const bool stopping = trial.state == TrialState::kStopping;
   using Outcome = RunFinished::Outcome;
   if (event.outcome == Outcome::kSucceeded && !(stopping && trial.stop_as != TrialState::kQueued)) {
@@ -254,12 +265,11 @@ void Machine::On(const RunFinished& event) {
   }
   if (stopping && trial.stop_as == TrialState::kQueued && event.outcome != Outcome::kTimedOut) {
     std::string reason = trial.reason;
-    EndAttempt(trial, std::string(kPreempted), reason);
+    EndAttempt(trial, kPreempted, reason);
     return Requeue(std::move(trial), std::move(reason), std::nullopt);
   }
   if (stopping) {
-    std::string reason = trial.reason;
-    attempt.reason = event.reason;
+    std::string reason = trial.stop_as == TrialState::kQueued ? event.reason : trial.reason;
     if (trial.stop_as == TrialState::kFailed) return FailAttempt(std::move(trial), std::move(reason));
     const TrialState as = trial.stop_as == TrialState::kQueued ? TrialState::kFailed : trial.stop_as;
     return EndTrial(std::move(trial), as, std::move(reason));
@@ -273,7 +283,7 @@ void Machine::On(const RunFinished& event) {
       break;
   }
   std::string reason = absl::StrCat("lost: ", event.reason);  // ended from outside of the service
-  EndAttempt(trial, std::string(kLost), reason);
+  EndAttempt(trial, kLost, reason);
   if (CountEndings(trial, kLost) >= kMaxLostAttempts) {
     return EndTrial(std::move(trial), TrialState::kFailed,
                     absl::StrCat(reason, "; given up after ", kMaxLostAttempts, " times"));

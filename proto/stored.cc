@@ -25,6 +25,7 @@ StoredAttempt AttemptToStored(const core::Attempt& attempt) {
   cursor.set_stderr_offset(attempt.cursor.stderr_offset);
   for (const auto& [metric, step] : attempt.cursor.last_step) (*cursor.mutable_last_step())[metric] = step;
   out.set_completion(attempt.completion);
+  out.set_ending(attempt.ending);
   return out;
 }
 
@@ -34,6 +35,7 @@ void ReadAttempt(const StoredAttempt& stored, core::Attempt& out) {
   out.cursor.stderr_offset = stored.cursor().stderr_offset();
   for (const auto& [metric, step] : stored.cursor().last_step()) out.cursor.last_step.emplace(metric, step);
   out.completion = stored.completion();
+  out.ending = stored.ending();
 }
 
 core::Limits LimitsFromStored(const v1::Limits& limits) {

@@ -3,8 +3,8 @@
 //
 //   job [max_trials=N] [parallel=N] [retries=N] [executor=process|external|both] [target=X] [not_improving=N] [run_time=5m] [failed=N]
 //   resume [1/1 ...] | propose x=0.1 x=0.2 ... [exhausted] | begin 1/1 | metrics 1/1 loss@1=0.5 ... | refuse 1/1 REASON
-//   finish 1/1 ok|failed|stopped|timeout|lost | ask WORKER N [REQUEST] | report 1/1 WORKER loss@1=0.5 ... | complete 1/1 WORKER loss=0.5
-//   complete 1/1 WORKER failed|infeasible REASON | add x=0.5 [done=0.3] [REQUEST] | limits [max_trials=N] [parallel=N]
+//   finish 1/1 ok|failed|stopped|timeout|lost | ask WORKER N [REQUEST] | report 1/1 WORKER loss@1=0.5 ... | complete 1/1 WORKER loss=0.5 (WORKER -: the trial itself)
+//   complete 1/1 WORKER failed|infeasible REASON | add x=0.5 [done=0.3|failed] [REQUEST] | limits [max_trials=N] [parallel=N]
 //   stop | stop-trial N | preempt | timer | after 30s | trials
 #include <cstdlib>
 #include <filesystem>
@@ -159,7 +159,7 @@ class Dialogue {
   static EventKind ReadCompletion(const Words& words) {
     CompletionTold event;
     event.run = ReadRun(words.at(1));
-    event.worker_id = words.at(2);
+    if (words.at(2) != "-") event.worker_id = words[2];
     if (words.at(3) == "failed") {
       event.failure_reason = words.at(4);
     } else if (words.at(3) == "infeasible") {
@@ -179,6 +179,8 @@ class Dialogue {
       } else if (absl::StartsWith(words[i], "done=")) {
         point.state = TrialState::kCompleted;
         point.final_metrics["loss"] = std::stod(words[i].substr(5));
+      } else if (words[i] == "failed") {
+        point.state = TrialState::kFailed;
       } else {
         event.request_id = words[i];
       }

@@ -90,13 +90,33 @@ TEST_F(DispatcherTest, ALostAcknowledgementIsNotTakenForARefusal) {
   dispatcher_->Launch(Spec(1));
   dispatcher_->Stop(Spec(1).id, absl::Seconds(3));
   EXPECT_THAT(never_started_, IsEmpty());
-  executor_->SetFaults(nullptr);
-  clock_.Set(dispatcher_->NextDue());
-  dispatcher_->RunDue();
   const auto run = world_->Find(Spec(1).id);
   ASSERT_TRUE(run.has_value());
   EXPECT_EQ(run->starts, 1);
   EXPECT_THAT(run->stops, ElementsAre(absl::Seconds(3)));
+}
+
+// While the engine is down nobody knows; the stop follows as soon as it answers.
+TEST_F(DispatcherTest, AStopWaitsForAnEngineThatIsDown) {
+  executor_->SetFaults([](FakeExecutor::Call, const RunId&) { return FakeExecutor::Fault::kLoseAck; });
+  dispatcher_->Launch(Spec(1));
+  dispatcher_->Stop(Spec(1).id, absl::Seconds(3));
+  EXPECT_THAT(never_started_, IsEmpty());
+  EXPECT_THAT(world_->Find(Spec(1).id)->stops, IsEmpty());
+  executor_->SetFaults(nullptr);
+  clock_.Set(dispatcher_->NextDue());
+  dispatcher_->RunDue();
+  EXPECT_THAT(world_->Find(Spec(1).id)->stops, ElementsAre(absl::Seconds(3)));
+}
+
+// An engine that never took the launch: the run can be called never started at once.
+TEST_F(DispatcherTest, AStopOfWhatTheEngineNeverTookIsToldAtOnce) {
+  executor_->SetFaults([](FakeExecutor::Call call, const RunId&) {
+    return call == FakeExecutor::Call::kLaunch ? FakeExecutor::Fault::kRefuse : FakeExecutor::Fault::kNone;
+  });
+  dispatcher_->Launch(Spec(1));
+  dispatcher_->Stop(Spec(1).id, absl::Seconds(3));
+  EXPECT_THAT(never_started_, ElementsAre(1));
 }
 
 }  // namespace

@@ -46,7 +46,7 @@ TEST(StrategyHost, ShowsFinishedTrialsBeforeItAsks) {
   seen.number = 1;
   seen.parameters["x"] = true;
   host->Build("uid", Spec("random"), {seen});
-  host->Ask("uid", {0, 1, absl::Seconds(1)}, {});
+  host->Ask("uid", {0, 1}, {});
   answers.Await(1);
   ASSERT_THAT(answers.all[0].proposals, SizeIs(1));
   EXPECT_EQ(std::get<bool>(answers.all[0].proposals[0].parameters.at("x")), false) << "true was tried before";
@@ -55,7 +55,7 @@ TEST(StrategyHost, ShowsFinishedTrialsBeforeItAsks) {
     trial.parameters["x"] = false;
     return trial;
   }());
-  host->Ask("uid", {1, 1, absl::Seconds(1)}, {});
+  host->Ask("uid", {1, 1}, {});
   answers.Await(2);
   EXPECT_TRUE(answers.all[1].exhausted);
 }
@@ -64,7 +64,7 @@ TEST(StrategyHost, AnUnknownStrategyIsAnError) {
   Answers answers;
   auto host = MakeStrategyHost(0, answers.Callback());
   host->Build("uid", Spec("astrology"), {});
-  host->Ask("uid", {0, 1, absl::Seconds(1)}, {});
+  host->Ask("uid", {0, 1}, {});
   ASSERT_THAT(answers.all, SizeIs(1));
   EXPECT_FALSE(answers.all[0].error.ok());
 }
@@ -74,7 +74,7 @@ TEST(StrategyHost, ADroppedJobIsNotAnswered) {
   auto host = MakeStrategyHost(0, answers.Callback());
   host->Build("uid", Spec("random"), {});
   host->Drop("uid");
-  host->Ask("uid", {0, 1, absl::Seconds(1)}, {});
+  host->Ask("uid", {0, 1}, {});
   EXPECT_THAT(answers.all, SizeIs(0));
 }
 

@@ -62,6 +62,7 @@ class TunerImpl : public Tuner {
     v1::CreateTuningJobResponse response;
     for (const std::string& advice : header->advice) response.add_advice(advice);
     if (request.validate_only()) {
+      header->status = core::JobStatus::kRunning;  // as it would be
       *response.mutable_job() = convert::ToProto(*header, 0, std::nullopt);
       return response;
     }
@@ -110,6 +111,7 @@ class TunerImpl : public Tuner {
     if (!record.ok()) return record.status();
     absl::StatusOr<core::JobSpec> spec = requests::SpecOfHeader(record->header);
     if (!spec.ok()) return spec.status();
+    if (absl::Status status = requests::CheckRequestId(request.request_id()); !status.ok()) return status;
     absl::StatusOr<core::TrialsAdded> added = requests::ReadAddedPoints(request, *spec);
     if (!added.ok()) return added.status();
     absl::StatusOr<engine::Reply> reply = Post(*job_id, *std::move(added));

@@ -146,7 +146,24 @@ class DispatcherImpl : public Dispatcher {
       waiting_.erase(it);
       callbacks_.never_started(stop.id);
     } else {
-      it->stop_grace = stop.grace;
+      StopUncertain(it, stop.grace);
+    }
+  }
+
+  // The engine did not answer the launch: it says now whether it took it, or is stopped as soon as it answers.
+  void StopUncertain(std::list<Waiting>::iterator it, absl::Duration grace) {
+    const executors::RunCursor cursor{it->spec, false};
+    const absl::StatusOr<std::vector<bool>> known = executor_->Adopt({&cursor, 1});
+    if (!known.ok()) {
+      it->stop_grace = grace;
+      return;
+    }
+    const executors::RunId id = it->spec.id;
+    waiting_.erase(it);
+    if (known->front()) {
+      executor_->Stop(id, grace).IgnoreError();
+    } else {
+      callbacks_.never_started(id);
     }
   }
 

@@ -19,6 +19,8 @@
 namespace tuner::engine {
 namespace {
 
+// An ended job stays in memory for as long as callers may still ask after it.
+constexpr absl::Duration kKeepEnded = absl::Minutes(1);
 // How long a job waits before it is loaded again after its storage or executor failed.
 constexpr absl::Duration kSuspended = absl::Seconds(1);
 
@@ -194,7 +196,7 @@ class EngineImpl : public Engine, public executors::RunListener {
   void Install(JobRunner& job, core::JobSpec spec, storage::LoadedJob loaded);
   void FailCalls(JobRunner& job, const absl::Status& status);
   void Suspend(JobRunner& job, const absl::Status& why);
-  void UnloadIfDone(const std::string& job_id);
+  void Unload(const std::string& job_id);
   void RenewOwnership(absl::Time now);
   Dispatcher* DispatcherOf(const std::string& executor) const;
 
@@ -271,7 +273,7 @@ void EngineImpl::Loop() {
 
 absl::Time EngineImpl::NextDeadline() const {
   absl::Time next = renew_at_;
-  for (const auto& [id, job] : jobs_) next = std::min({next, job->wake, job->retry_time});
+  for (const auto& [id, job] : jobs_) next = std::min({next, job->wake, job->retry_time, job->unload_time});
   return next;
 }
 
@@ -338,7 +340,9 @@ void EngineImpl::Take(Incoming incoming) {
     for (auto& [id, job] : jobs_) {
       if (job->phase != JobRunner::Phase::kReady) continue;
       for (int32_t number : job->state->active()) {
-        const core::Attempt& attempt = job->state->FindTrial(number)->attempts.back();
+        const core::Trial& trial = *job->state->FindTrial(number);
+        const core::Attempt& attempt = trial.attempts.back();
+        if (trial.state != core::TrialState::kStopping) continue;
         if (Dispatcher* dispatcher = DispatcherOf(attempt.executor)) {
           dispatcher->Stop(MakeRunId(*job->state, {number, attempt.number}), absl::ZeroDuration());
         }
@@ -406,17 +410,20 @@ void EngineImpl::Deliver(const std::string& job_id, core::EventKind kind, ReplyC
 }
 
 void EngineImpl::FireTimers(absl::Time now) {
+  std::vector<std::string> idle;
   for (auto& [id, job] : jobs_) {
     if (job->phase == JobRunner::Phase::kSuspended && job->retry_time <= now) {
       job->retry_time = absl::InfiniteFuture();
       if (absl::Status status = Load(*job); !status.ok()) Suspend(*job, status);
     }
+    if (job->phase == JobRunner::Phase::kReady && job->unload_time <= now) idle.push_back(id);
     if (job->phase == JobRunner::Phase::kReady && job->wake <= now) {
       job->wake = absl::InfiniteFuture();
       job->mailbox.push_back(core::Event{now, core::TimerFired{}, 0});
       touched_.insert(id);
     }
   }
+  for (const std::string& id : idle) Unload(id);
 }
 
 // ---- loading
@@ -576,7 +583,6 @@ void EngineImpl::CommitRound() {
   for (const storage::JobCommit& commit : commits) {
     if (auto it = jobs_.find(commit.job_id); it != jobs_.end()) watchers_.Notify(commit.job_id, it->second->revision);
   }
-  for (const std::string& job_id : acting) UnloadIfDone(job_id);
 }
 
 void EngineImpl::FailCalls(JobRunner& job, const absl::Status& status) {
@@ -593,6 +599,7 @@ void EngineImpl::Suspend(JobRunner& job, const absl::Status& why) {
   job.phase = JobRunner::Phase::kSuspended;
   job.retry_time = absl::IsAborted(why) ? env_.clock->Now() : env_.clock->Now() + kSuspended;
   job.wake = absl::InfiniteFuture();
+  job.unload_time = absl::InfiniteFuture();
   if (job.state != nullptr) strategies_->Drop(job.state->header().uid);
   job.state.reset();
   job.effects.clear();
@@ -612,6 +619,10 @@ void EngineImpl::ActOn(JobRunner& job) {
   std::vector<core::Effect> effects = std::exchange(job.effects, {});
   core::JobState& state = *job.state;
   job.wake = absl::InfiniteFuture();
+  job.unload_time = core::IsTerminal(state.header().status) ? env_.clock->Now() + kKeepEnded : absl::InfiniteFuture();
+  // What ended in this round is shown to the strategy before it is asked: it is pending no more.
+  std::stable_partition(effects.begin(), effects.end(),
+                        [](const core::Effect& effect) { return std::holds_alternative<core::TellStrategy>(effect); });
   for (core::Effect& effect : effects) {
     if (auto* answer = std::get_if<core::Answer>(&effect)) {
       GiveAnswer(job, *answer);
@@ -667,17 +678,15 @@ void EngineImpl::GiveAnswer(JobRunner& job, core::Answer& answer) {
   done(std::move(reply));
 }
 
-void EngineImpl::UnloadIfDone(const std::string& job_id) {
-  auto it = jobs_.find(job_id);
-  if (it == jobs_.end()) return;
-  JobRunner& job = *it->second;
-  if (job.phase != JobRunner::Phase::kReady || !core::IsTerminal(job.state->header().status)) return;
-  if (!job.mailbox.empty() || !job.calls.empty() || !job.state->active().empty()) return;
+void EngineImpl::Unload(const std::string& job_id) {
+  JobRunner& job = *jobs_.at(job_id);
+  if (!job.mailbox.empty()) return;
   strategies_->Drop(job.state->header().uid);
   job_of_uid_.erase(job.state->header().uid);
   // A job that could not be given up is taken over by whoever comes next, when the lease is over.
   env_.storage->ReleaseJob(job_id, job.epoch).IgnoreError();
-  jobs_.erase(it);
+  jobs_.erase(job_id);
+  touched_.erase(job_id);
 }
 
 void EngineImpl::RenewOwnership(absl::Time now) {

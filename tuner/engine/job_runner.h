@@ -35,6 +35,7 @@ struct JobRunner {
   storage::Epoch epoch = 0;
   absl::Time wake = absl::InfiniteFuture();
   absl::Time retry_time = absl::InfiniteFuture();
+  absl::Time unload_time = absl::InfiniteFuture();
 
   std::deque<core::Event> mailbox;
   absl::flat_hash_map<core::CallId, ReplyCallback> calls;  // that wait for an answer

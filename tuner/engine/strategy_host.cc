@@ -148,7 +148,6 @@ class PoolStrategyHost : public StrategyHost {
   void DoAsk(Actor& actor, const AskTask& task) {
     core::Proposed proposed;
     proposed.first_ordinal = task.ask.first_ordinal;
-    proposed.asked = task.ask.count;
     if (actor.strategy == nullptr) {
       proposed.error = actor.error;
     } else {

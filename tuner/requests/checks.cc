@@ -26,6 +26,13 @@ absl::StatusOr<core::TrialId> TrialIdField(absl::string_view field, absl::string
 
 absl::Status CheckReason(absl::string_view reason) { return CheckLength("reason", reason, 1024); }
 
-absl::Status CheckRequestId(absl::string_view request_id) { return CheckLength("request_id", request_id, 128); }
+absl::Status CheckRequestId(absl::string_view request_id) {
+  for (const char c : request_id) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      return absl::InvalidArgumentError("request_id: holds a control character; use printable ones");
+    }
+  }
+  return CheckLength("request_id", request_id, 128);
+}
 
 }  // namespace tuner::requests

@@ -16,7 +16,7 @@ absl::StatusOr<core::TrialId> TrialIdField(absl::string_view field, absl::string
 
 // Up to 1,024 characters.
 absl::Status CheckReason(absl::string_view reason);
-// Up to 128 characters.
+// Up to 128 characters, no control characters.
 absl::Status CheckRequestId(absl::string_view request_id);
 
 }  // namespace tuner::requests
