@@ -46,7 +46,7 @@ bool SameMap(const absl::btree_map<std::string, T>& a, const absl::btree_map<std
 
 void ExpectSame(const core::Attempt& a, const core::Attempt& b) {
   const auto& [number, start_reason, executor_index, executor, location, launch_time, start_time, end_time, exit_code,
-               signal, reason, use, artifact_path, cursor, worker_id, lease_expire_time, completion] = a;
+               signal, reason, use, artifact_path, cursor, worker_id, lease_expire_time, ending, completion] = a;
   EXPECT_EQ(number, b.number);
   EXPECT_EQ(start_reason, b.start_reason);
   EXPECT_EQ(executor_index, b.executor_index);
@@ -70,6 +70,7 @@ void ExpectSame(const core::Attempt& a, const core::Attempt& b) {
   EXPECT_EQ(last_step, b.cursor.last_step);
   EXPECT_EQ(worker_id, b.worker_id);
   EXPECT_EQ(lease_expire_time, b.lease_expire_time);
+  EXPECT_EQ(ending, b.ending);
   EXPECT_EQ(completion, b.completion);
 }
 
