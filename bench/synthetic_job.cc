@@ -53,7 +53,7 @@ absl::StatusOr<core::RunRef> SyntheticJob::Do(core::EventKind what) {
       if (const auto* ask = std::get_if<core::AskStrategy>(&effect)) {
         auto proposals = strategy_->Suggest({.ordinal = ask->first_ordinal, .count = ask->count});
         if (!proposals.ok()) return proposals.status();
-        core::Proposed proposed{.first_ordinal = ask->first_ordinal, .asked = ask->count};
+        core::Proposed proposed{.first_ordinal = ask->first_ordinal};
         for (const auto& proposal : proposals->proposals) {
           proposed.proposals.push_back({std::get<strategies::NewTrial>(proposal).parameters});
         }

@@ -10,6 +10,23 @@
 namespace tuner::bench {
 namespace {
 
+constexpr absl::Duration kStartPatience = absl::Minutes(2);
+
+// Until the health service says that every job is loaded and calls are taken.
+absl::Status AwaitServing(const std::string& endpoint, absl::Time until) {
+  const std::string serving("\x08\x01");  // grpc.health.v1.HealthCheckResponse{status: SERVING}
+  while (true) {
+    auto answer = CallOnce(endpoint, {"/grpc.health.v1.Health/Check", grpc::ByteBuffer(nullptr, 0)});
+    if (!answer.ok()) return answer.status();
+    grpc::Slice bytes;
+    if (answer->DumpToSingleSlice(&bytes).ok() && serving == std::string(bytes.begin(), bytes.end())) {
+      return absl::OkStatus();
+    }
+    if (absl::Now() > until) return absl::DeadlineExceededError("the server does not get ready");
+    absl::SleepFor(absl::Milliseconds(2));
+  }
+}
+
 class TunerDialogue : public Dialogue {
  public:
   TunerDialogue(std::string job, int worker) : job_(std::move(job)), worker_(absl::StrCat("worker-", worker)) {}
@@ -109,11 +126,11 @@ absl::Status TunerServer::Launch(const Context& context) {
   if (!program.ok()) return program.status();
   program_ = *std::move(program);
   // A connection that is refused is tried again after a second by gRPC, so wait for the port without it.
-  if (absl::Status status = AwaitPort(*port, absl::Seconds(60)); !status.ok()) return status;
-  const auto answer = CallOnce(endpoint_, {"/grpc.health.v1.Health/Check", grpc::ByteBuffer(nullptr, 0)});
+  if (absl::Status status = AwaitPort(*port, kStartPatience); !status.ok()) return status;
+  if (absl::Status status = AwaitServing(endpoint_, begin + kStartPatience); !status.ok()) return status;
   start_time_ = absl::Now() - begin;
   stub_ = v1::TuningService::NewStub(grpc::CreateChannel(endpoint_, grpc::InsecureChannelCredentials()));
-  return answer.status();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<v1::TuningJob> TunerServer::Create(const v1::TuningJobSpec& spec) const {

@@ -25,7 +25,7 @@ class TunerServer {
 
   const std::string& endpoint() const { return endpoint_; }
   const Program& program() const { return *program_; }
-  // From the start of the process until its first answer to GetTuningJob or a health check.
+  // From the start of the process until the health service says SERVING.
   absl::Duration start_time() const { return start_time_; }
   std::string File(const std::string& name) const { return folder_.File(name); }
 

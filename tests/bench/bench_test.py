@@ -54,7 +54,7 @@ class Smoke(unittest.TestCase):
     def test_scale(self):
         shown = self.run_workload("scale")
         self.assertIn("4 jobs of 30 trials", shown)
-        for row in ("start to first answer", "resident memory", "ListTrials", "GetTuningJob"):
+        for row in ("start to serving", "resident memory", "ListTrials", "GetTuningJob"):
             self.assertRegex(shown, rf"(?m)^{row}.* (met|missed)$")
 
     def test_idle(self):
