@@ -31,8 +31,10 @@ function(tuner_install)
   install(TARGETS ${libraries} EXPORT tunerTargets
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}/tuner INCLUDES DESTINATION ${TUNER_HEADER_DIR})
   install(EXPORT tunerTargets NAMESPACE tuner:: DESTINATION ${TUNER_PACKAGE_DIR})
-  foreach(folder core strategies executors storage proto tuner/engine tuner/requests tuner/embed)
-    install(DIRECTORY ${folder}/ DESTINATION ${TUNER_HEADER_DIR}/${folder} FILES_MATCHING PATTERN "*.h")
+  install(DIRECTORY core/ DESTINATION ${TUNER_HEADER_DIR}/core FILES_MATCHING PATTERN "*.h")
+  foreach(header tuner/embed/tuner.h proto/job_file.h proto/convert.h strategies/strategy.h executors/executor.h storage/storage.h)
+    cmake_path(GET header PARENT_PATH folder)
+    install(FILES ${header} DESTINATION ${TUNER_HEADER_DIR}/${folder})
   endforeach()
   install(DIRECTORY ${PROJECT_BINARY_DIR}/proto/tuner/ DESTINATION ${TUNER_HEADER_DIR}/tuner
     FILES_MATCHING PATTERN "*.pb.h" PATTERN "*.grpc.pb.h" EXCLUDE)
