@@ -1,13 +1,16 @@
 // A server as a whole: where it listens, what it refuses, and what is there after a restart.
-#include <unistd.h>
+#include <cstdlib>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/descriptor.pb.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "grpc/reflection/v1alpha/reflection.grpc.pb.h"
+#include "grpcpp/create_channel.h"
 #include "gtest/gtest.h"
 #include "tests/server/test_server.h"
+#include "tuner/server/files.h"
+#include "tuner/server/tokens.h"
 
 namespace tuner::server {
 namespace {
@@ -97,11 +100,14 @@ TEST(ServerTest, WhatWasAnsweredIsThereAfterARestart) {
 }
 
 TEST(ServerTest, CallsAfterTheShutdownAreUnavailable) {
-  TestServer server;
-  const auto stub = v1::TuningService::NewStub(server.server().InProcessChannel());
-  server.server().Shutdown();
-  server.server().Shutdown();
+  ServerConfig config;
+  config.listen = {"unix"};
+  TestServer server(config);
+  const auto stub = v1::TuningService::NewStub(server.ChannelTo(0));
   v1::ListTuningJobsResponse response;
+  ASSERT_TRUE(stub->ListTuningJobs(Context().get(), {}, &response).ok());
+  server.server().Shutdown();
+  server.server().Shutdown();
   EXPECT_EQ(stub->ListTuningJobs(Context().get(), {}, &response).error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 
@@ -124,6 +130,36 @@ TEST(ServerTest, AWaitingAskDoesNotDelayTheShutdown) {
   bool ok = false;
   ASSERT_TRUE(queue.Next(&tag, &ok));
   EXPECT_TRUE(status.ok() || status.error_code() == grpc::StatusCode::UNAVAILABLE) << status.error_message();
+}
+
+// A certificate for 127.0.0.1, made by the openssl program.
+bool MakeCertificate(const std::string& folder) {
+  const std::string command =
+      absl::StrCat("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 ",
+                   "-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1,DNS:localhost -keyout ", folder,
+                   "/key.pem -out ", folder, "/cert.pem > /dev/null 2>&1");
+  return std::system(command.c_str()) == 0;
+}
+
+TEST(TlsTest, EncryptsAndStillAsksForAToken) {
+  const TemporaryFolder folder;
+  if (!MakeCertificate(folder.path())) GTEST_SKIP() << "the openssl program is not there";
+  ServerConfig config;
+  config.listen = {"127.0.0.1:0"};
+  config.tls_cert = folder.path() + "/cert.pem";
+  config.tls_key = folder.path() + "/key.pem";
+  TestServer server(config);
+  grpc::SslCredentialsOptions options;
+  options.pem_root_certs = *ReadFile(config.tls_cert);
+  const auto stub =
+      v1::TuningService::NewStub(grpc::CreateChannel(server.server().addresses().at(0), grpc::SslCredentials(options)));
+  v1::ListTuningJobsResponse response;
+  EXPECT_EQ(stub->ListTuningJobs(Context().get(), {}, &response).error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  const std::string token = *ReadServerToken(server.data_dir());
+  const grpc::Status status = stub->ListTuningJobs(Context(token).get(), {}, &response);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  const auto plain = v1::TuningService::NewStub(server.ChannelTo(0));
+  EXPECT_EQ(plain->ListTuningJobs(Context(token).get(), {}, &response).error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 
 TEST(HealthTest, KnowsItsServices) {

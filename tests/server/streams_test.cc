@@ -122,7 +122,9 @@ TEST_F(WatchTest, CanBeRejoinedAfterEveryRevision) {
       EXPECT_EQ(rest.States(), whole.States());
       EXPECT_EQ(rest.measurements.size(), 4u);
     }
-    if (revision < whole.revision) EXPECT_EQ(rest.job.state(), v1::TuningJob::COMPLETED) << revision;
+    if (revision < whole.revision) {
+      EXPECT_EQ(rest.job.state(), v1::TuningJob::COMPLETED) << revision;
+    }
   }
 }
 
@@ -170,6 +172,32 @@ TEST_F(WatchTest, ALargeSnapshotComesInParts) {
   EXPECT_EQ(watcher.Finish().error_code(), StatusCode::CANCELLED);
 }
 
+TEST_F(WatchTest, ManyComeAndGoWhileTheJobRuns) {
+  Create(stub(), AskTellSpec("job", 60));
+  std::vector<std::thread> clients;
+  for (int client = 0; client < 8; ++client) {
+    clients.emplace_back([this, client] {
+      for (int round = 0; round < 10; ++round) {
+        Watcher watcher(stub(), job_, 0);
+        v1::WatchTuningJobResponse message;
+        for (int i = 0; i <= (client + round) % 4; ++i) {
+          if (!watcher.Read(&message)) break;
+        }
+        watcher.context().TryCancel();
+        watcher.Finish();
+      }
+    });
+  }
+  for (int i = 0; i < 60; ++i) RunTrial(60 - i);
+  for (std::thread& client : clients) client.join();
+  Watcher watcher(stub(), job_, 0);
+  v1::WatchTuningJobResponse message;
+  Known known;
+  while (watcher.Read(&message)) known.Apply(message);
+  EXPECT_TRUE(watcher.Finish().ok());
+  EXPECT_EQ(known.trials.size(), 60u);
+}
+
 TEST_F(WatchTest, EndsWhenTheServerDoes) {
   Create(stub(), AskTellSpec("job"));
   Watcher watcher(stub(), job_, 0);
@@ -214,7 +242,9 @@ class LogsTest : public testing::Test {
     v1::StreamTrialLogsResponse chunk;
     int64_t next = -1;
     while (reader->Read(&chunk)) {
-      if (next >= 0) EXPECT_EQ(chunk.offset(), next);
+      if (next >= 0) {
+        EXPECT_EQ(chunk.offset(), next);
+      }
       next = chunk.offset() + static_cast<int64_t>(chunk.data().size());
       *text += chunk.data();
     }

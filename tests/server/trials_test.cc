@@ -63,13 +63,14 @@ TEST_F(TrialsTest, ACycleOfAskReportComplete) {
   ASSERT_EQ(held.trials_size(), 1);
   const v1::Trial& trial = held.trials(0);
   EXPECT_EQ(trial.name(), job_ + "/trials/1");
-  EXPECT_EQ(trial.state(), v1::Trial::RUNNING);
+  EXPECT_EQ(trial.state(), v1::Trial::PENDING);
   ASSERT_EQ(trial.attempts_size(), 1);
   EXPECT_EQ(trial.attempts(0).worker_id(), "w");
   EXPECT_TRUE(trial.attempts(0).has_lease_expire_time());
   EXPECT_EQ(trial.parameters().count("x"), 1u);
   v1::ReportMeasurementsResponse reported;
   ASSERT_TRUE(Report(trial, 1, {{1, 3.0}, {2, 2.0}}, &reported).ok());
+  EXPECT_EQ(Get(trial.name()).state(), v1::Trial::RUNNING);
   EXPECT_FALSE(reported.should_stop());
   EXPECT_TRUE(reported.has_lease_expire_time());
   v1::Trial done;
@@ -95,7 +96,7 @@ TEST_F(TrialsTest, TheSameAgainChangesNothing) {
   EXPECT_EQ(first.SerializeAsString().size(), again.SerializeAsString().size());
   EXPECT_EQ(Complete(stub(), trial, 1.6).error_code(), StatusCode::FAILED_PRECONDITION);
   EXPECT_EQ(Report(trial, 1, {{9, 3.0}}).error_code(), StatusCode::FAILED_PRECONDITION);
-  EXPECT_EQ(Report(trial, 2, {{9, 3.0}}).error_code(), StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(Report(trial, 2, {{9, 3.0}}).error_code(), StatusCode::NOT_FOUND);
 }
 
 TEST_F(TrialsTest, AWorkerGetsItsUnfinishedTrialsBack) {
@@ -173,7 +174,7 @@ TEST_F(TrialsTest, MalformedAsksAndTells) {
   EXPECT_EQ(report([](auto& r) { r.mutable_measurements(0)->clear_metric(); }), StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(report([](auto& r) { r.mutable_measurements(0)->set_step(-1); }), StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(report([](auto& r) { r.set_worker_id("thief"); }), StatusCode::FAILED_PRECONDITION);
-  EXPECT_EQ(report([](auto& r) { r.set_attempt(7); }), StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(report([](auto& r) { r.set_attempt(7); }), StatusCode::NOT_FOUND);
   EXPECT_EQ(report([](auto& r) {
               while (r.measurements_size() <= 10'000) r.add_measurements()->set_metric("loss");
             }),

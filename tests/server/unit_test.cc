@@ -221,8 +221,12 @@ TEST(ComponentsTest, SayWhatIsThere) {
   }
   for (const v1::ComponentInfo& info : ExecutorInfos({{"external", {.is_external = true}}}, {{"process", "no room"}})) {
     EXPECT_EQ(info.available(), info.name() == "external") << info.name();
-    if (info.name() == "external") EXPECT_THAT(info.capabilities(), ElementsAre("is_external"));
-    if (info.name() == "process") EXPECT_EQ(info.unavailable_reason(), "no room");
+    if (info.name() == "external") {
+      EXPECT_THAT(info.capabilities(), ElementsAre("is_external"));
+    }
+    if (info.name() == "process") {
+      EXPECT_EQ(info.unavailable_reason(), "no room");
+    }
   }
 }
 

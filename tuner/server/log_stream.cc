@@ -52,7 +52,7 @@ absl::Status LogStream::LookAtTrial() {
 
 absl::Status LogStream::OpenFile() {
   const std::string path = absl::StrCat(folder_, "/", query_.file);
-  fd_ = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  fd_ = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);  // a trial may have put a link there
   if (fd_ < 0) {
     const int error = errno;
     if (error == ENOENT && query_.follow && !attempt_ended_) return absl::OkStatus();  // not there yet

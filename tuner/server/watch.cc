@@ -60,12 +60,6 @@ class MessageBuilder {
   const core::JobHeader* header_ = nullptr;   // the newest
 };
 
-bool HasEnded(const std::vector<v1::WatchTuningJobResponse>& messages) {
-  if (messages.empty() || !messages.back().has_job()) return false;
-  const v1::TuningJob::State state = messages.back().job().state();
-  return state == v1::TuningJob::COMPLETED || state == v1::TuningJob::STOPPED || state == v1::TuningJob::FAILED;
-}
-
 }  // namespace
 
 std::vector<v1::WatchTuningJobResponse> ChangeMessages(
@@ -103,9 +97,9 @@ WatchStream::Produced WatchStream::ProduceFirst() {
             absl::OutOfRangeError(absl::StrCat("after_revision: is ", sent_, ", and the job is at ", record->revision,
                                                "; use the revision that was seen last, or 0 for a snapshot"))};
   }
-  const bool ended = core::IsTerminal(record->header.status);
-  if (ended && sent_ == record->revision) return {{}, true, absl::OkStatus()};
-  if (!ended) subscription_ = source_.engine->Subscribe(job_id_, [this](storage::Revision) { Wake(); });
+  ended_ = core::IsTerminal(record->header.status);
+  if (ended_ && sent_ == record->revision) return {{}, true, absl::OkStatus()};
+  subscription_ = source_.engine->Subscribe(job_id_, [this](storage::Revision) { Wake(); });
   phase_ = Phase::kChanges;
   if (sent_ == 0) {
     if (absl::Status status = StartSnapshot(); !status.ok()) return {{}, true, status};
@@ -141,7 +135,7 @@ WatchStream::Produced WatchStream::ProduceSnapshot() {
   sent_ = snapshot_->revision;
   phase_ = Phase::kChanges;
   snapshot_.reset();
-  out.done = HasEnded(out.messages);
+  out.done = ended_;
   return out;
 }
 
@@ -157,11 +151,13 @@ WatchStream::Produced WatchStream::ProduceChanges() {
       ChangeMessages(job_id_, sent_, page->entries,
                      [this](const core::JobHeader& header, storage::Revision at) { return JobToProto(header, at); });
   if (!page->entries.empty()) sent_ = page->entries.back().revision;
-  out.done = HasEnded(out.messages);
+  // Old changes come with the newest values, so the job's end may be seen before all that led to it.
+  out.done = ended_ && sent_ == page->last;
   return out;
 }
 
 v1::TuningJob WatchStream::JobToProto(const core::JobHeader& header, storage::Revision revision) {
+  ended_ = core::IsTerminal(header.status);
   if (header.best_trial && (!best_ || best_->number != *header.best_trial)) {
     absl::StatusOr<storage::TrialPage::Entry> entry = source_.storage->ReadTrial(job_id_, *header.best_trial);
     if (entry.ok()) best_ = std::move(entry->trial);

@@ -47,6 +47,7 @@ class WatchStream final : public PumpedStream<v1::WatchTuningJobResponse> {
   Phase phase_ = Phase::kFirst;
   storage::Revision sent_;  // the client has, or is being sent, everything up to here
   std::optional<storage::JobRecord> snapshot_;
+  bool ended_ = false;               // the job, as the header last read says
   std::string snapshot_after_;       // page token
   std::optional<core::Trial> best_;  // of the header last converted; a finished trial does not change
   std::unique_ptr<engine::Engine::Subscription> subscription_;

@@ -37,7 +37,8 @@ class Server {
 
   // Addresses as bound ("127.0.0.1:41233" for port 0).
   virtual std::vector<std::string> addresses() const = 0;
-  // A channel to this server inside of the process; needs no token.
+  // A channel to this server inside of the process; needs no token. Not to be called on once Shutdown has begun: gRPC
+  // (1.51) would crash.
   virtual std::shared_ptr<grpc::Channel> InProcessChannel() = 0;
   // Running trials go back to the queue as preempted; nothing is started any more.
   virtual void PreemptAll(const std::string& reason) = 0;
