@@ -42,14 +42,6 @@ Decision Machine::Take() {
   return std::move(decision_);
 }
 
-bool Machine::RememberedRequest(const std::string& key, const char* what) {
-  const std::vector<int32_t>* numbers = state_.FindRequest(key);
-  if (numbers == nullptr) return false;
-  Reply(
-      Answer{.trials = *numbers, .reason = absl::StrCat("request_id was used before: these are the trials it ", what)});
-  return true;
-}
-
 void Machine::On(const Resumed& event) {
   trials_ended_ = true;
   const std::vector<int32_t> active(state_.active().begin(), state_.active().end());
@@ -86,7 +78,15 @@ void Machine::On(const Resumed& event) {
 
 void Machine::On(const TrialsAdded& event) {
   const std::string key = AddRequestKey(event.request_id);
-  if (!event.request_id.empty() && RememberedRequest(key, "added")) return;
+  if (const std::vector<int32_t>* numbers = event.request_id.empty() ? nullptr : state_.FindRequest(key)) {
+    const bool same =
+        numbers->size() == event.points.size() &&
+        std::equal(numbers->begin(), numbers->end(), event.points.begin(), [&](int32_t number, const auto& point) {
+          return state_.FindTrial(number)->parameters == point.parameters;
+        });
+    if (same) return Reply(Answer{.trials = *numbers});
+    return ReplyError(absl::AlreadyExistsError("request_id was used with other points: take a new one for each call"));
+  }
   if (!job_runs()) {
     return ReplyError(absl::FailedPreconditionError(
         absl::StrCat("the job has ended or is stopping: ", state_.header().reason, "; add trials to a running job")));

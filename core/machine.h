@@ -49,7 +49,6 @@ class Machine {
   void ReplyError(absl::Status status);
   void BeginJobStop(JobStatus as, std::string reason);
   void FinishJobIfIdle();
-  bool RememberedRequest(const std::string& key, const char* what);
   const Limits& limits() const { return state_.header().limits; }
   bool job_runs() const { return state_.header().status == JobStatus::kRunning; }
 
@@ -85,6 +84,8 @@ class Machine {
   void StartTrial(Trial trial, int executor_index, const SuggestAsked* worker);
   int ServeWaiter(const Waiter& waiter);
   void ServeWaiters();
+  bool AnsweredBefore(const SuggestAsked& event);
+  void Remember(int32_t number, const std::string& key);
   std::vector<int32_t> HeldBy(const std::string& worker_id) const;
   void AnswerWaiter(const Waiter& waiter, std::string reason, bool job_done);
   void AskStrategyIfNeeded();

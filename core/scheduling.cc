@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "core/machine.h"
 
 namespace tuner::core {
@@ -82,7 +84,11 @@ void Machine::CheckCompletion() {
   if (std::optional<std::string> reason = FailureReason()) {
     BeginJobStop(JobStatus::kFailed, *std::move(reason));
   } else if (std::optional<std::string> done = CompletionReason()) {
-    BeginJobStop(JobStatus::kCompleted, *std::move(done));
+    const TrialCounts& counts = state_.header().counts;
+    const bool all_failed =
+        state_.started() > 0 && counts[TrialState::kFailed] - state_.imported_failed() == state_.started();
+    if (all_failed) done = absl::StrCat("no trial succeeded: all ", state_.started(), " failed; look at their reasons");
+    BeginJobStop(all_failed ? JobStatus::kFailed : JobStatus::kCompleted, *std::move(done));
   }
 }
 
@@ -135,10 +141,6 @@ void Machine::StartTrial(Trial trial, int executor_index, const SuggestAsked* wo
     attempt.lease_expire_time = at_ + *state_.spec().trial.executors[executor_index].lease;
     state_.live.leases[trial.number] = *attempt.lease_expire_time;
     trial.reason = absl::StrCat("held by worker \"", worker->worker_id, "\"");
-    if (!worker->request_id.empty()) {
-      if (!trial.request_id.empty()) trial.request_id += kRequestSeparator;
-      trial.request_id += AskRequestKey(worker->request_id);
-    }
   } else {
     decision_.effects.push_back(Launch{run});
   }
@@ -221,6 +223,30 @@ std::vector<int32_t> Machine::HeldBy(const std::string& worker_id) const {
   return held;
 }
 
+// A retry gets the trials of the first answer that the worker still holds, and no other.
+bool Machine::AnsweredBefore(const SuggestAsked& event) {
+  const std::vector<int32_t>* numbers = state_.FindRequest(AskRequestKey(event.request_id));
+  if (numbers == nullptr) return false;
+  Answer answer;
+  bool ever_held = false;
+  for (int32_t number : *numbers) {
+    const Trial& trial = *state_.FindTrial(number);
+    ever_held |= std::any_of(trial.attempts.begin(), trial.attempts.end(),
+                             [&](const Attempt& attempt) { return attempt.worker_id == event.worker_id; });
+    if (IsActive(trial.state) && trial.attempts.back().worker_id == event.worker_id) answer.trials.push_back(number);
+  }
+  if (!ever_held) {
+    ReplyError(absl::AlreadyExistsError("request_id was used by another worker: take a new one for each call"));
+    return true;
+  }
+  if (answer.trials.size() < numbers->size()) {
+    answer.reason =
+        "request_id was used before; those of its trials that are missing have ended or were handed to others";
+  }
+  Reply(std::move(answer));
+  return true;
+}
+
 void Machine::On(const SuggestAsked& event) {
   const bool external = std::any_of(state_.spec().trial.executors.begin(), state_.spec().trial.executors.end(),
                                     [](const ExecutorChoice& choice) { return choice.lease.has_value(); });
@@ -229,17 +255,7 @@ void Machine::On(const SuggestAsked& event) {
         absl::FailedPreconditionError("none of the job's executors is external: the server runs its trials itself; "
                                       "create the job with trial.external"));
   }
-  if (!event.request_id.empty() && state_.FindRequest(AskRequestKey(event.request_id)) != nullptr) {
-    const Trial& first = *state_.FindTrial(state_.FindRequest(AskRequestKey(event.request_id))->front());
-    const bool same_worker = std::any_of(first.attempts.begin(), first.attempts.end(),
-                                         [&](const Attempt& a) { return a.worker_id == event.worker_id; });
-    if (!same_worker) {
-      return ReplyError(
-          absl::AlreadyExistsError("request_id was used by another worker: take a new one for each call"));
-    }
-    RememberedRequest(AskRequestKey(event.request_id), "leased");
-    return;
-  }
+  if (!event.request_id.empty() && AnsweredBefore(event)) return;
   const absl::Duration wait = std::max(event.deadline, absl::Milliseconds(1));
   for (int32_t number : HeldBy(event.worker_id)) {
     const Trial& trial = *state_.FindTrial(number);
@@ -284,10 +300,26 @@ std::string Machine::WhyNoTrial() const {
   return "the strategy did not answer within the deadline; ask again";
 }
 
+// Writes the id of a request that a trial answers to the trial, so that a retry finds it, after a restart too.
+void Machine::Remember(int32_t number, const std::string& key) {
+  constexpr size_t kMostIds = 8;  // retries come soon: the oldest ids go
+  Trial trial = *state_.FindTrial(number);
+  std::vector<std::string> ids;
+  if (!trial.request_id.empty()) ids = absl::StrSplit(trial.request_id, kRequestSeparator);
+  if (std::find(ids.begin(), ids.end(), key) != ids.end()) return;
+  ids.push_back(key);
+  if (ids.size() > kMostIds) ids.erase(ids.begin());
+  trial.request_id = absl::StrJoin(ids, std::string(1, kRequestSeparator));
+  Put(std::move(trial));
+}
+
 void Machine::AnswerWaiter(const Waiter& waiter, std::string reason, bool job_done) {
   std::vector<int32_t> held = HeldBy(waiter.ask.worker_id);
   if (static_cast<int>(held.size()) > waiter.ask.count) held.resize(waiter.ask.count);
   if (static_cast<int>(held.size()) == waiter.ask.count) reason.clear();
+  if (!waiter.ask.request_id.empty()) {
+    for (int32_t number : held) Remember(number, AskRequestKey(waiter.ask.request_id));
+  }
   if (waiter.call == 0) return;
   decision_.effects.push_back(
       Answer{.call = waiter.call, .trials = std::move(held), .reason = std::move(reason), .job_done = job_done});

@@ -16,6 +16,9 @@ constexpr int kMaxMeasurements = 10'000;
 constexpr absl::Duration kMaxDeadline = absl::Seconds(60);
 
 absl::Status CheckWorkerId(const std::string& worker_id, bool required) {
+  if (HasControlCharacter(worker_id)) {
+    return absl::InvalidArgumentError("worker_id: holds a control character; use printable ones");
+  }
   if (worker_id.size() > kMaxWorkerId || (required && worker_id.empty())) {
     return absl::InvalidArgumentError(
         absl::StrCat("worker_id: has ", worker_id.size(), " characters; use 1 to ", kMaxWorkerId));
@@ -29,7 +32,19 @@ absl::Status CheckAttempt(int32_t attempt) {
       "attempt: is ", attempt, "; give the number of the trial's last attempt (TUNER_ATTEMPT), 1 or more"));
 }
 
+// A reason is kept as far as a list can show it: a traceback has its last line, and what it is about, in its tail.
+std::string Shortened(const std::string& reason) {
+  constexpr size_t kMaxReason = 4'096;
+  if (reason.size() <= kMaxReason) return reason;
+  size_t begin = reason.size() - kMaxReason;
+  while (begin < reason.size() && (static_cast<unsigned char>(reason[begin]) & 0xc0) == 0x80) ++begin;
+  return "..." + reason.substr(begin);
+}
+
 absl::Status CheckMetricName(const std::string& path, const std::string& name) {
+  if (HasControlCharacter(name)) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": holds a control character; use printable ones"));
+  }
   if (!name.empty() && name.size() <= kMaxName) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(path, ": has ", name.size(), " characters; use 1 to ", kMaxName));
 }
@@ -68,7 +83,7 @@ absl::StatusOr<core::Reported> ReadReport(const v1::ReportMeasurementsRequest& r
   for (int i = 0; i < request.measurements_size(); ++i) {
     const v1::Measurement& wire = request.measurements(i);
     const bool bad_step = wire.has_step() && wire.step() < 0;
-    if (bad_step || wire.metric().empty() || wire.metric().size() > kMaxName) {
+    if (bad_step || wire.metric().empty() || wire.metric().size() > kMaxName || HasControlCharacter(wire.metric())) {
       const std::string path = absl::StrCat("measurements[", i, "]");
       if (bad_step) {
         return absl::InvalidArgumentError(absl::StrCat(path, ".step: is ", wire.step(), "; use 0 or more"));
@@ -103,8 +118,8 @@ absl::StatusOr<core::CompletionTold> ReadCompletion(const v1::CompleteTrialReque
     if (absl::Status status = CheckMetricName("final_metrics", name); !status.ok()) return status;
     told.final_metrics.emplace(name, value);
   }
-  told.failure_reason = request.failure_reason();
-  told.infeasible_reason = request.infeasible_reason();
+  told.failure_reason = Shortened(request.failure_reason());
+  told.infeasible_reason = Shortened(request.infeasible_reason());
   return told;
 }
 

@@ -1,5 +1,7 @@
 #include "tuner/requests/checks.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 
 namespace tuner::requests {
@@ -26,11 +28,14 @@ absl::StatusOr<core::TrialId> TrialIdField(absl::string_view field, absl::string
 
 absl::Status CheckReason(absl::string_view reason) { return CheckLength("reason", reason, 1024); }
 
+bool HasControlCharacter(absl::string_view text) {
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
 absl::Status CheckRequestId(absl::string_view request_id) {
-  for (const char c : request_id) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      return absl::InvalidArgumentError("request_id: holds a control character; use printable ones");
-    }
+  if (HasControlCharacter(request_id)) {
+    return absl::InvalidArgumentError("request_id: holds a control character; use printable ones");
   }
   return CheckLength("request_id", request_id, 128);
 }

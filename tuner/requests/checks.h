@@ -14,6 +14,8 @@ namespace tuner::requests {
 absl::StatusOr<std::string> JobIdField(absl::string_view field, absl::string_view job_name);
 absl::StatusOr<core::TrialId> TrialIdField(absl::string_view field, absl::string_view trial_name);
 
+bool HasControlCharacter(absl::string_view text);
+
 // Up to 1,024 characters.
 absl::Status CheckReason(absl::string_view reason);
 // Up to 128 characters, no control characters.
