@@ -44,8 +44,16 @@ std::string TestFolder::Read(const std::string& name) const {
 }
 
 RunningTuner::RunningTuner(const std::vector<std::string>& arguments, const std::string& folder,
-                           const Variables& variables) {
-  std::map<std::string, std::string> all = {{"HOME", folder}, {"LC_ALL", "C.UTF-8"}, {"TZ", "UTC"}, {"USER", "tester"}};
+                           const Variables& variables)
+    : RunningTuner(TUNER_PROGRAM, arguments, folder, variables) {}
+
+RunningTuner::RunningTuner(const std::string& program, const std::vector<std::string>& arguments,
+                           const std::string& folder, const Variables& variables) {
+  const char* const outer_path = getenv("PATH");
+  const std::string path =
+      fs::path(TUNER_PROGRAM).parent_path().string() + ":" + (outer_path != nullptr ? outer_path : "/usr/bin:/bin");
+  std::map<std::string, std::string> all = {
+      {"HOME", folder}, {"LC_ALL", "C.UTF-8"}, {"TZ", "UTC"}, {"USER", "tester"}, {"PATH", path}};
   for (char** each = environ; *each != nullptr; ++each) {
     const std::string text = *each;
     const size_t equals = text.find('=');
@@ -53,7 +61,7 @@ RunningTuner::RunningTuner(const std::vector<std::string>& arguments, const std:
     all.emplace(text.substr(0, equals), text.substr(equals + 1));
   }
   for (const auto& [name, value] : variables) all[name] = value;
-  std::vector<std::string> environment, words = {TUNER_PROGRAM};
+  std::vector<std::string> environment, words = {program};
   for (const auto& [name, value] : all) environment.push_back(name + "=" + value);
   words.insert(words.end(), arguments.begin(), arguments.end());
   const auto pointers = [](std::vector<std::string>& texts) {
@@ -63,23 +71,23 @@ RunningTuner::RunningTuner(const std::vector<std::string>& arguments, const std:
     return result;
   };
   std::vector<char*> argv = pointers(words), envp = pointers(environment);
-  int out[2], err[2];
-  ASSERT_EQ(pipe2(out, O_CLOEXEC), 0);
-  ASSERT_EQ(pipe2(err, O_CLOEXEC), 0);
+  int out[2] = {-1, -1}, err[2] = {-1, -1};
+  EXPECT_EQ(pipe2(out, O_CLOEXEC), 0);
+  EXPECT_EQ(pipe2(err, O_CLOEXEC), 0);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, err[1], STDERR_FILENO);
   posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
-  const int error = posix_spawn(&pid_, TUNER_PROGRAM, &actions, nullptr, argv.data(), envp.data());
+  const int error = posix_spawn(&pid_, program.c_str(), &actions, nullptr, argv.data(), envp.data());
   posix_spawn_file_actions_destroy(&actions);
   close(out[1]);
   close(err[1]);
   out_fd_ = out[0];
   err_fd_ = err[0];
   if (error != 0) pid_ = -1;
-  EXPECT_EQ(error, 0) << TUNER_PROGRAM << ": " << std::strerror(error);
+  EXPECT_EQ(error, 0) << program << ": " << std::strerror(error);
 }
 
 RunningTuner::~RunningTuner() {

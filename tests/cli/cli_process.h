@@ -38,6 +38,9 @@ using Variables = std::map<std::string, std::string>;
 class RunningTuner {
  public:
   RunningTuner(const std::vector<std::string>& arguments, const std::string& folder, const Variables& variables = {});
+  // Another program, in the same environment; `tuner` is on its PATH.
+  RunningTuner(const std::string& program, const std::vector<std::string>& arguments, const std::string& folder,
+               const Variables& variables);
   ~RunningTuner();
   RunningTuner(const RunningTuner&) = delete;
   RunningTuner& operator=(const RunningTuner&) = delete;

@@ -235,7 +235,8 @@ void FillForest(FakeService& service, int count) {
     if (trial.state() == v1::Trial::FAILED) counts.set_failed(counts.failed() + 1);
     if (trial.state() == v1::Trial::COMPLETED) counts.set_completed(counts.completed() + 1);
     if (trial.state() == v1::Trial::EARLY_STOPPED) counts.set_early_stopped(counts.early_stopped() + 1);
-    if (trial.has_objective() && (!job.has_best_trial() || trial.objective() < job.best_trial().objective())) {
+    if (trial.state() == v1::Trial::COMPLETED &&
+        (!job.has_best_trial() || trial.objective() < job.best_trial().objective())) {
       *job.mutable_best_trial() = trial;
       job.mutable_best_trial()->clear_measurements();
     }

@@ -44,11 +44,12 @@ std::pair<int, int> PictureSize(const std::string& bytes) {
 std::string Drawn(const std::string& kind, const PlotData& data, const std::string& format) {
   const tuner::testing::TestFolder folder;
   const std::string file = folder.path() + "/it's a picture." + format;
-  const std::string body = kind == "history"    ? HistoryScript(data)
-                           : kind == "parallel" ? ParallelScript(data)
-                           : kind == "slice"    ? SliceScript(data)
-                                                : CurvesScript(data);
-  const auto status = RunGnuplot(Preamble(format, file, SizeOf(kind, data, {})) + body + "unset output\n");
+  const PlotSize size = SizeOf(kind, data, {});
+  const std::string body = kind == "history"    ? HistoryScript(data, size)
+                           : kind == "parallel" ? ParallelScript(data, size)
+                           : kind == "slice"    ? SliceScript(data, size)
+                                                : CurvesScript(data, size);
+  const auto status = RunGnuplot(Preamble(format, file, size) + body + "unset output\n");
   EXPECT_TRUE(status.ok()) << kind << ": " << status;
   std::ifstream in(file, std::ios::binary);
   return std::string(std::istreambuf_iterator<char>(in), {});
@@ -138,8 +139,10 @@ TEST(PlotDataTest, AxesKnowTheirScale) {
 }
 
 TEST(PlotScriptTest, QuotesEndOnlyWhereTheyShould) {
-  EXPECT_EQ(Quoted("it's"), "'it''s'");
-  EXPECT_EQ(Quoted("a\nb"), "'a\\nb'");
+  EXPECT_EQ(Quoted("a b"), "\"a b\"");
+  EXPECT_EQ(Quoted("'\"`"), "\"\\047\\042\\140\"");
+  EXPECT_EQ(Quoted("a\nb"), "\"a\\134nb\"");
+  EXPECT_EQ(QuotedTic("10%"), "\"10\\045\\045\"");
 }
 
 }  // namespace

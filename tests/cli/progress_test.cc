@@ -86,7 +86,8 @@ TEST(ProgressTest, PlainLinesWhenNotOnATerminal) {
   view->Show(progress, absl::UnixEpoch());
   EXPECT_THAT(out.str(), HasSubstr("[10/20] trial 1 COMPLETED  loss "));
   EXPECT_THAT(out.str(), Not(HasSubstr("\x1b")));
-  EXPECT_EQ(std::count(out.str().begin(), out.str().end(), '\n'), 2);
+  const std::string text = out.str();
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);
 }
 
 TEST(ResultTest, SaysTheBestAndWhatToDoNext) {

@@ -128,7 +128,7 @@ TEST(RerunTest, LargerLimitsAreRaisedOthersRefused) {
   file.clear_max_trials();  // what a file leaves out may have been resolved by the server
   EXPECT_THAT(CompareLimits(stored, file).raised, IsEmpty());
   file.mutable_max_run_time()->set_seconds(60);  // a bound where there was none is a smaller one
-  EXPECT_THAT(CompareLimits(stored, file).refused, testing::Contains(HasSubstr("max_run_time: the job has none")));
+  EXPECT_THAT(CompareLimits(stored, file).refused, ::testing::Contains(HasSubstr("max_run_time: the job has none")));
 }
 
 }  // namespace

@@ -131,6 +131,12 @@ int Main(const Environment& environment) {
   return Act(environment, choice);
 }
 
+void Context::Close() {
+  connection_.client.reset();
+  connection_.server.reset();
+  connection_.scratch.reset();
+}
+
 absl::StatusOr<Client*> Context::Open(Embed embed) {
   if (!connection_.client) {
     auto connection = Connect(environment_, connect_, embed);

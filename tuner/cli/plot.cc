@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 struct Kind {
   const char* name;
-  std::string (*script)(const PlotData&);
+  std::string (*script)(const PlotData&, PlotSize);
 };
 constexpr Kind kKinds[] = {
     {"history", &HistoryScript}, {"parallel", &ParallelScript}, {"slice", &SliceScript}, {"curves", &CurvesScript}};
@@ -53,8 +53,8 @@ absl::Status Draw(const Kind& kind, const PlotData& data, const PlotOptions& opt
   const std::string unfinished = path.string() + ".unfinished";
   const PlotSize size = SizeOf(kind.name, data, {options.width, options.height});
   std::error_code error;
-  if (auto status =
-          RunGnuplot(absl::StrCat(Preamble(FormatOf(options), unfinished, size), kind.script(data), "unset output\n"));
+  if (auto status = RunGnuplot(
+          absl::StrCat(Preamble(FormatOf(options), unfinished, size), kind.script(data, size), "unset output\n"));
       !status.ok()) {
     fs::remove(unfinished, error);
     return status;

@@ -153,7 +153,7 @@ PlotData MakePlotData(const v1::TuningJob& job, const v1::ListTrialsResponse& tr
       plotted.objective = value;
       low = std::min(low, value);
       high = std::max(high, value);
-      if (!best || (data.maximize ? value > *best : value < *best)) {
+      if (trial.state() == v1::Trial::COMPLETED && (!best || (data.maximize ? value > *best : value < *best))) {
         best = value;
         data.best = trial.number();
       }
@@ -168,7 +168,7 @@ PlotData MakePlotData(const v1::TuningJob& job, const v1::ListTrialsResponse& tr
   std::sort(data.trials.begin(), data.trials.end(),
             [](const PlotTrial& a, const PlotTrial& b) { return a.number < b.number; });
   data.objective.name = data.metric;
-  if (best) {
+  if (low <= high) {
     data.objective.min = low;
     data.objective.max = high;
     if (WantsLog(low, high)) data.objective.scale = PlotAxis::Scale::kLog;

@@ -49,7 +49,7 @@ struct PlotData {
   std::vector<PlotAxis> axes;                            // parameters, in the order of the specification
   PlotAxis objective;                                    // over the trials that have one
   std::vector<PlotTrial> trials;                         // in order of number
-  int best = 0;                                          // number of the best trial; 0: none
+  int best = 0;                                          // number of the best completed trial; 0: none
   std::map<std::string, std::vector<PlotCurve>> curves;  // by metric; the objective's among them
 
   // 0 for the worst, 1 for the best value there is.

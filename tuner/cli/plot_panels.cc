@@ -1,6 +1,7 @@
 // Pictures of several panels: slices and metric curves.
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -14,26 +15,21 @@ namespace {
 
 constexpr size_t kMostCurveTrials = 400;  // more lines than that are a carpet; the best of them are drawn
 
-std::string Multiplot(size_t panels, const std::string& title) {
+// Panels in a grid, with room for labels, by pixels whatever the size.
+std::string Multiplot(size_t panels, PlotSize size) {
   const size_t columns = panels <= 1 ? 1 : panels <= 4 ? 2 : 3;
   const size_t rows = (panels + columns - 1) / columns;
-  const double pixels = rows == 1 ? 420 : rows * 300.0 + 60;
-  const double top = 1 - 44 / pixels;
-  return absl::StrCat("set multiplot layout ", rows, ",", columns, " margins screen ", columns == 1 ? 0.10 : 0.07, ",",
-                      0.87, ",", 62 / pixels, ",", top - 14 / pixels, " spacing screen ",
-                      columns == 1   ? 0.0
-                      : columns == 2 ? 0.085
-                                     : 0.06,
-                      ",", 78 / pixels, "\nset label 999 ", Quoted(title), " at screen 0.012,", top + 18 / pixels,
-                      " left font ',15' tc rgb '", kInk, "' front\n");
-}
-
-std::string Heading(const PlotData& data, const std::string& what) {
-  return absl::StrCat(data.job, ": ", what, ", ", data.maximize ? "maximize " : "minimize ", data.metric);
+  const auto across = [&](double pixels) { return pixels / size.width; };
+  const auto up = [&](double pixels) { return pixels / size.height; };
+  return absl::StrCat("set multiplot layout ", rows, ",", columns, " margins screen ", across(84), ",", 1 - across(118),
+                      ",", up(66), ",", 1 - up(84), " spacing screen ", across(92), ",", up(92), "\n");
 }
 
 // One colour bar for all panels, at the right edge, drawn with the first.
-std::string SharedBar() { return "set colorbox user origin screen 0.905,0.2 size screen 0.016,0.6\n"; }
+std::string SharedBar(PlotSize size) {
+  return absl::StrCat("set colorbox user origin screen ", 1 - 92.0 / size.width, ",0.2 size screen ", 14.0 / size.width,
+                      ",0.6\n");
+}
 
 std::string AxisSettings(const PlotAxis& axis) {
   std::string text =
@@ -41,7 +37,7 @@ std::string AxisSettings(const PlotAxis& axis) {
   if (!axis.categories.empty()) {
     std::string tics;
     for (const PlotAxis::Tick& tick : axis.Ticks(10))
-      absl::StrAppend(&tics, tics.empty() ? "" : ", ", Quoted(tick.label), " ", tick.value);
+      absl::StrAppend(&tics, tics.empty() ? "" : ", ", QuotedTic(tick.label), " ", tick.value);
     return absl::StrCat(text, "set xtics (", tics, ")", axis.categories.size() > 5 ? " rotate by 35 right" : "",
                         "\nset xrange [-0.5:", axis.categories.size(), "-0.5]\n");
   }
@@ -85,41 +81,62 @@ std::string SlicePanel(const PlotData& data, size_t index, double point_size, in
   return absl::StrCat(script, "\nunset label 999\nunset colorbox\nunset key\n");
 }
 
-// The lines of one metric, worst trials first.
-std::string CurvesPanel(const PlotData& data, const std::string& metric, const std::vector<PlotCurve>& curves,
-                        size_t index, const std::vector<std::pair<double, int>>& order) {
-  double low = INFINITY, high = -INFINITY, steps = 0;
-  std::string lines, best;
+// The lines of one metric as datablocks, worst trials first, and what they span.
+struct CurveLines {
+  std::string others, best;
+  double low = INFINITY, high = -INFINITY, first = INFINITY, last = -INFINITY;
+};
+
+CurveLines LinesOf(const PlotData& data, const std::vector<PlotCurve>& curves,
+                   const std::vector<std::pair<double, int>>& order) {
+  CurveLines lines;
+  std::map<int, const PlotCurve*> by_trial;
+  for (const PlotCurve& curve : curves) by_trial[curve.trial] = &curve;
   for (const auto& [goodness, number] : order) {
-    const auto curve =
-        std::find_if(curves.begin(), curves.end(), [number = number](const PlotCurve& c) { return c.trial == number; });
-    if (curve == curves.end()) continue;
-    const unsigned colour = goodness < 0 ? 0x60D55E00 : ObjectiveColour(goodness, order.size() > 60 ? 0x90 : 0x40);
-    std::string& rows = number == data.best ? best : lines;
-    for (const auto& [step, value] : curve->points) {
+    const auto found = by_trial.find(number);
+    if (found == by_trial.end()) continue;
+    const unsigned colour = goodness < 0 ? 0x60D55E00 : ObjectiveColour(goodness, order.size() > 60 ? 0x80 : 0x30);
+    std::string& rows = number == data.best ? lines.best : lines.others;
+    for (const auto& [step, value] : found->second->points) {
       absl::StrAppend(&rows, Cell(step), " ", Cell(value), " ", colour, "\n");
-      low = std::min(low, value);
-      high = std::max(high, value);
-      steps = std::max(steps, step);
+      lines.low = std::min(lines.low, value);
+      lines.high = std::max(lines.high, value);
+      lines.first = std::min(lines.first, step);
+      lines.last = std::max(lines.last, step);
     }
     rows += "\n";
   }
-  std::string script =
-      absl::StrCat("set xlabel 'step'\nset ylabel ", Quoted(Shortened(Printable(metric), 40)), "\nset xrange [*:*]\n",
-                   WantsLog(low, high) ? "set logscale y\n" : "unset logscale y\n");
-  if (!(high > low))
-    absl::StrAppend(&script, "set yrange [", Cell(std::isfinite(low) ? low - 1 : 0), ":",
-                    Cell(std::isfinite(high) ? high + 1 : 1), "]\n");
-  if (steps <= 1) absl::StrAppend(&script, "set xrange [0:2]\n");
-  const char* style = steps <= 1 ? "points pt 7 ps 0.7" : "lines lw 1.2";
-  absl::StrAppend(&script, "$lines", index, " << EOD\n", lines.empty() ? "NaN NaN 0\n" : lines, "EOD\n$best", index,
-                  " << EOD\n", best.empty() ? "NaN NaN 0\n" : best, "EOD\n");
-  absl::StrAppend(&script, "plot $lines", index, " using 1:2:3 with ", style, " lc rgb variable notitle");
-  if (!best.empty())
-    absl::StrAppend(&script, ", $best", index, " using 1:2 with ", steps <= 1 ? "points pt 7 ps 1.2" : "lines lw 2.8",
-                    " lc rgb '", kOrange, "' title 'best: trial ", data.best, "'");
+  return lines;
+}
+
+// "[low:high]" with some air; also for one value or none.
+std::string RangeOf(double low, double high, bool log) {
+  if (!std::isfinite(low)) return "[0:1]";
+  if (log) return absl::StrCat("[", Cell(low / 1.3), ":", Cell(high * 1.3), "]");
+  const double air = high > low ? (high - low) * 0.05 : std::max(std::abs(low) * 0.1, 1.0);
+  return absl::StrCat("[", Cell(low - air), ":", Cell(high + air), "]");
+}
+
+std::string CurvesPanel(const PlotData& data, const std::string& metric, const std::vector<PlotCurve>& curves,
+                        size_t index, const std::vector<std::pair<double, int>>& order) {
+  const CurveLines lines = LinesOf(data, curves, order);
+  const bool log = WantsLog(lines.low, lines.high);
+  const bool few_steps = lines.last - lines.first < 30;  // points show where the lines' ends are
+  const auto block = [index](const char* name, const std::string& rows) {
+    return absl::StrCat("$", name, index, " << EOD\n", rows.empty() ? "NaN NaN 0\n" : rows, "EOD\n");
+  };
+  std::string script = absl::StrCat(
+      "set xlabel 'step'\nset ylabel ", Quoted(Shortened(Printable(metric), 40)), "\nset xrange ",
+      RangeOf(lines.first, lines.last, false), "\n", log ? "set logscale y\n" : "unset logscale y\n", "set yrange ",
+      RangeOf(lines.low, lines.high, log), "\n", block("others", lines.others), block("best", lines.best));
+  absl::StrAppend(&script, "plot $others", index, " using 1:2:3 with ", few_steps ? "linespoints pt 7 ps 0.3" : "lines",
+                  " lw 1.2 lc rgb variable notitle");
+  if (!lines.best.empty()) {
+    absl::StrAppend(&script, ", $best", index, " using 1:2 with ", few_steps ? "linespoints pt 7 ps 0.7" : "lines",
+                    " lw 2.8 lc rgb '", kOrange, "' title 'best: trial ", data.best, "'");
+  }
   if (data.best > 0) absl::StrAppend(&script, ", ", kShowColourBar);
-  return absl::StrCat(script, "\nset yrange [*:*]\nunset label 999\nunset colorbox\nunset key\n");
+  return absl::StrCat(script, "\nunset label 999\nunset colorbox\nunset key\n");
 }
 
 // Trials from the worst to the best with their goodness, -1 for those without a value.
@@ -134,13 +151,14 @@ std::vector<std::pair<double, int>> DrawingOrder(const PlotData& data) {
 
 }  // namespace
 
-std::string SliceScript(const PlotData& data) {
+std::string SliceScript(const PlotData& data, PlotSize size) {
   const std::string what = "objective by parameter";
   if (data.axes.empty() || data.trials.empty())
-    return EmptyPicture(data, what, data.axes.empty() ? "the job has no parameters" : "no trial yet");
-  std::string script = Multiplot(data.axes.size(), Heading(data, what));
-  absl::StrAppend(&script, SharedBar(),
-                  "set palette defined (0 '#C7D9E8', 0.5 '#4A90C2', 1 '#08306B')\nset cblabel 'trial'\nset y2range "
+    return EmptyPicture(data, what, data.axes.empty() ? "the job has no parameters" : "no trial yet", size);
+  std::string script = Multiplot(data.axes.size(), size) + Title(data, what, size);
+  absl::StrAppend(&script, SharedBar(size),
+                  "set palette defined (0 '#C7D9E8', 0.5 '#4A90C2', 1 '#08306B')\nset cblabel 'trial' offset 1,0 tc "
+                  "rgb '#2F3B47'\nset cbtics tc rgb '#2F3B47' font ',10'\nset y2range "
                   "[0:1]\nset ylabel ",
                   Quoted(Shortened(Printable(data.metric), 40)), "\n");
   if (data.best == 0) {
@@ -150,16 +168,16 @@ std::string SliceScript(const PlotData& data) {
   } else if (!(data.objective.max > data.objective.min)) {
     absl::StrAppend(&script, "set yrange [", Cell(data.objective.min - 1), ":", Cell(data.objective.max + 1), "]\n");
   }
-  const double size = data.trials.size() > 300 ? 0.4 : 0.65;
-  for (size_t i = 0; i < data.axes.size(); ++i) script += SlicePanel(data, i, size, data.trials.back().number);
+  const double dot = data.trials.size() > 300 ? 0.4 : 0.65;
+  for (size_t i = 0; i < data.axes.size(); ++i) script += SlicePanel(data, i, dot, data.trials.back().number);
   return script + "unset multiplot\n";
 }
 
-std::string CurvesScript(const PlotData& data) {
+std::string CurvesScript(const PlotData& data, PlotSize size) {
   const std::string what = "metrics by step";
-  if (data.curves.empty()) return EmptyPicture(data, what, "no trial has told a value yet");
-  std::string script = Multiplot(data.curves.size(), Heading(data, what));
-  if (data.best > 0) script += ObjectivePalette(data) + SharedBar();
+  if (data.curves.empty()) return EmptyPicture(data, what, "no trial has told a value yet", size);
+  std::string script = Multiplot(data.curves.size(), size) + Title(data, what, size);
+  if (data.best > 0) script += ObjectivePalette(data) + SharedBar(size);
   const auto order = DrawingOrder(data);
   size_t index = 0;
   // The objective first, then the others by name.

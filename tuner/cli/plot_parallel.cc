@@ -23,7 +23,7 @@ std::string Axis(const PlotAxis& axis, size_t x) {
     absl::StrAppend(&text, "set arrow from first ", x - 0.02, ",", y, " to first ", x, ",", y, " nohead lc rgb '",
                     kGrey, "' lw 1.2 front\n");
     absl::StrAppend(&text, "set label ", Quoted(tick.label), " at first ", x - 0.035, ",", y,
-                    " right font ',10' tc rgb '", kInk, "' front\n");
+                    " right font ',10' tc rgb '", kInk, "' front boxed\n");
   }
   return text;
 }
@@ -44,14 +44,14 @@ std::string Line(const PlotData& data, const PlotTrial& trial, unsigned colour) 
 
 }  // namespace
 
-std::string ParallelScript(const PlotData& data) {
+std::string ParallelScript(const PlotData& data, PlotSize size) {
   const std::string what = "parameters of each trial";
   std::vector<const PlotTrial*> shown;
   for (const PlotTrial& trial : data.trials) {
     if (trial.objective) shown.push_back(&trial);
   }
   if (shown.empty() || data.axes.empty())
-    return EmptyPicture(data, what, data.axes.empty() ? "the job has no parameters" : "no trial has a value");
+    return EmptyPicture(data, what, data.axes.empty() ? "the job has no parameters" : "no trial has a value", size);
   // The best on top of the others.
   std::stable_sort(shown.begin(), shown.end(), [&](const PlotTrial* a, const PlotTrial* b) {
     return data.Goodness(*a->objective) < data.Goodness(*b->objective);
@@ -66,8 +66,9 @@ std::string ParallelScript(const PlotData& data) {
     }
   }
   std::string script =
-      absl::StrCat(Title(data, what), ObjectivePalette(data),
-                   "unset border\nunset tics\nset cbtics\nunset grid\nset key at graph 1,1.1 right\nset clip two\n",
+      absl::StrCat(Title(data, what, size), ObjectivePalette(data), "unset border\nunset tics\nset cbtics tc rgb '",
+                   kInk, "' font ',10'\nunset grid\nset clip two\n",
+                   "set style textbox opaque noborder fillcolor rgb '#40FFFFFF' margins 0.6,0.4\n",
                    "set xrange [-0.45:", data.axes.size(), ".1]\nset yrange [-0.16:1.03]\n");
   for (size_t i = 0; i < data.axes.size(); ++i) script += Axis(data.axes[i], i);
   script += Axis(data.objective, data.axes.size());

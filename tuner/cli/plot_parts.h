@@ -4,6 +4,7 @@
 #include <string>
 
 #include "tuner/cli/plot_data.h"
+#include "tuner/cli/plot_script.h"
 
 namespace tuner::cli {
 
@@ -14,8 +15,8 @@ constexpr const char* kRed = "#D55E00";
 constexpr const char* kGrey = "#9AA5B1";
 constexpr const char* kInk = "#2F3B47";
 
-// "JOB: what" and the objective below it.
-std::string Title(const PlotData& data, const std::string& what);
+// "JOB: what, minimize METRIC" at the top left of the whole picture.
+std::string Title(const PlotData& data, const std::string& what, PlotSize size);
 // A column of numbers for a datablock, exact; "NaN" for none.
 std::string Cell(double value);
 // 0xAARRGGBB of a goodness in [0, 1], worst light, best dark; `alpha` 0 is opaque.
@@ -25,6 +26,6 @@ std::string ObjectivePalette(const PlotData& data);
 // A plot element that draws nothing but makes gnuplot show the colour bar; needs $nothing of ObjectivePalette.
 constexpr const char* kShowColourBar = "$nothing using 1:2:3 with points pt 7 ps 0.01 palette notitle";
 // A picture that only says why there is nothing to see.
-std::string EmptyPicture(const PlotData& data, const std::string& what, const std::string& why);
+std::string EmptyPicture(const PlotData& data, const std::string& what, const std::string& why, PlotSize size);
 
 }  // namespace tuner::cli

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
@@ -54,6 +56,7 @@ HistoryPoints PointsOf(const PlotData& data) {
     const bool complete = trial.state == v1::Trial::COMPLETED;
     points.early += complete ? 0 : 1;
     absl::StrAppend(complete ? &points.completed : &points.stopped, x, Cell(*trial.objective), "\n");
+    if (!complete) continue;
     if (std::isnan(best) || (data.maximize ? *trial.objective > best : *trial.objective < best))
       best = *trial.objective;
     absl::StrAppend(&points.best_so_far, x, Cell(best), "\n");
@@ -68,16 +71,27 @@ std::string Block(const char* name, const std::string& rows) {
 }  // namespace
 
 std::string Quoted(const std::string& text) {
-  return absl::StrCat("'", absl::StrReplaceAll(Printable(text), {{"'", "''"}}), "'");
+  // In octal whatever means something to gnuplot: quotes, backslashes, command substitution by backquotes, macros by @.
+  std::string quoted = "\"";
+  for (const char c : Printable(text)) {
+    if (absl::ascii_isalnum(static_cast<unsigned char>(c)) || absl::StrContains(" .,:;-+_/=()[]<>", c) || c < 0) {
+      quoted += c;
+    } else {
+      absl::StrAppendFormat(&quoted, "\\%03o", static_cast<unsigned>(c));
+    }
+  }
+  return quoted + "\"";
 }
+
+std::string QuotedTic(const std::string& text) { return Quoted(absl::StrReplaceAll(text, {{"%", "%%"}})); }
 
 std::string Cell(double value) { return std::isfinite(value) ? absl::StrFormat("%.17g", value) : "NaN"; }
 
-std::string Title(const PlotData& data, const std::string& what) {
-  return absl::StrCat(
-      "set title ",
-      Quoted(absl::StrCat(data.job, ": ", what, ", ", data.maximize ? "maximize " : "minimize ", data.metric)),
-      " left offset 0,0.6 font ',15' tc rgb '", kInk, "'\n");
+std::string Title(const PlotData& data, const std::string& what, PlotSize size) {
+  const std::string text =
+      absl::StrCat(data.job, ": ", what, ", ", data.maximize ? "maximize " : "minimize ", data.metric);
+  return absl::StrCat("set label 999 ", Quoted(text), " at screen ", 18.0 / size.width, ",", 1 - 26.0 / size.height,
+                      " left font ',15' tc rgb '", kInk, "' front\n");
 }
 
 unsigned ObjectiveColour(double goodness, unsigned alpha) { return Packed(At(1 - goodness), alpha); }
@@ -100,8 +114,8 @@ std::string ObjectivePalette(const PlotData& data) {
                       "' font ',10'\nset colorbox\n$nothing << EOD\n-1e9 -1e9 ", Cell(low), "\nEOD\n");
 }
 
-std::string EmptyPicture(const PlotData& data, const std::string& what, const std::string& why) {
-  return absl::StrCat(Title(data, what),
+std::string EmptyPicture(const PlotData& data, const std::string& what, const std::string& why, PlotSize size) {
+  return absl::StrCat(Title(data, what, size),
                       "unset border\nunset tics\nunset key\nset xrange [0:1]\nset yrange [0:1]\nset label 1 ",
                       Quoted(why), " at graph 0.5,0.5 center font ',14' tc rgb '", kGrey, "'\nplot NaN notitle\n");
 }
@@ -114,24 +128,24 @@ std::string Preamble(const std::string& format, const std::string& output, PlotS
           ? absl::StrCat("pngcairo noenhanced size ", size.width * 2, ",", size.height * 2,
                          " fontscale 2 linewidth 2 pointscale 2 font 'sans,12' background rgb 'white'")
           : absl::StrCat("svg noenhanced size ", dimensions, " dynamic font 'sans-serif,13' background rgb 'white'");
-  return absl::StrCat("set encoding utf8\nset terminal ", terminal, "\nset output ", Quoted(output),
-                      "\nset border 3 lc rgb '", kGrey, "' lw 1\n",
-                      "set grid x y back lc rgb '#E4E7EB' lw 0.8 dt 1\nset tics nomirror out scale 0.6 tc rgb '", kInk,
-                      "'\nset key top right opaque samplen 1.6 spacing 1.25 box lc rgb '#E4E7EB' tc rgb '", kInk,
-                      "'\nset xlabel tc rgb '", kInk, "'\nset ylabel tc rgb '", kInk, "'\n",
-                      "set format x '%g'\nset format y '%g'\nset format cb '%g'\nset rmargin 4\nset tmargin 4\n");
+  return absl::StrCat(
+      "set encoding utf8\nset terminal ", terminal, "\nset output ", Quoted(output), "\nset border 3 lc rgb '", kGrey,
+      "' lw 1\n", "set grid x y back lt 1 lc rgb '#DDE2E7' lw 1\nset tics nomirror out scale 0.6 tc rgb '", kInk,
+      "'\nset key at graph 0,1.02 left bottom Left reverse horizontal nobox samplen 1.4 width 1 tc rgb '", kInk,
+      "'\nset xlabel tc rgb '", kInk, "'\nset ylabel tc rgb '", kInk, "'\n",
+      "set format x '%g'\nset format y '%g'\nset format cb '%g'\nset rmargin 4\nset tmargin 5.5\n");
 }
 
-std::string HistoryScript(const PlotData& data) {
+std::string HistoryScript(const PlotData& data, PlotSize size) {
   const std::string what = "objective of each trial";
-  if (data.trials.empty()) return EmptyPicture(data, what, "no trial yet");
+  if (data.trials.empty()) return EmptyPicture(data, what, "no trial yet", size);
   const HistoryPoints points = PointsOf(data);
   const int last = data.trials.back().number;
-  std::string script = absl::StrCat(Title(data, what), "set xlabel 'trial'\nset ylabel ", Quoted(data.metric),
+  std::string script = absl::StrCat(Title(data, what, size), "set xlabel 'trial'\nset ylabel ", Quoted(data.metric),
                                     "\nset xrange [0.5:", last, ".5]\n", last <= 12 ? "set xtics 1\n" : "",
                                     Block("completed", points.completed), Block("stopped", points.stopped),
                                     Block("failed", points.failed), Block("best", points.best_so_far));
-  const bool any = data.best > 0;
+  const bool any = !points.completed.empty() || !points.stopped.empty();
   if (any && data.objective.scale == PlotAxis::Scale::kLog) script += "set logscale y\n";
   if (any && !(data.objective.max > data.objective.min)) {
     const double margin = std::max(std::abs(data.objective.min) * 0.1, 1e-6);
@@ -143,13 +157,13 @@ std::string HistoryScript(const PlotData& data) {
         "set yrange [0:1]\nunset ytics\nset label 1 'no trial has a value' at graph 0.5,0.5 center font ',14' tc rgb "
         "'#9AA5B1'\n";
   // Failed trials have no height: they stand on the axis, by a second y axis that is not shown.
-  const double size = data.trials.size() > 400 ? 0.45 : data.trials.size() > 100 ? 0.6 : 0.85;
+  const double dot = data.trials.size() > 400 ? 0.45 : data.trials.size() > 100 ? 0.6 : 0.85;
   absl::StrAppend(&script, "set y2range [0:1]\nplot ");
   if (any) {
-    absl::StrAppend(&script, "$completed using 1:2 with points pt 7 ps ", size, " lc rgb '#50", kBlue + 1,
+    absl::StrAppend(&script, "$completed using 1:2 with points pt 7 ps ", dot, " lc rgb '#50", kBlue + 1,
                     "' title 'completed', ");
     if (points.early > 0)
-      absl::StrAppend(&script, "$stopped using 1:2 with points pt 6 ps ", size, " lw 1.4 lc rgb '", kBlue,
+      absl::StrAppend(&script, "$stopped using 1:2 with points pt 6 ps ", dot, " lw 1.4 lc rgb '", kBlue,
                       "' title 'stopped early', ");
     absl::StrAppend(&script, "$best using 1:2 with steps lw 2.4 lc rgb '", kOrange, "' title 'best so far'");
   }

@@ -14,12 +14,12 @@ struct PlotSize {
   int height = 560;
 };
 
-// Bodies of scripts: the caller puts Terminal and the output before them. Each draws something also for no trials, one,
-// or only failed ones.
-std::string HistoryScript(const PlotData& data);
-std::string ParallelScript(const PlotData& data);
-std::string SliceScript(const PlotData& data);
-std::string CurvesScript(const PlotData& data);
+// Bodies of scripts; the Preamble of the same size comes before them. Each draws something also for no trials, one, or
+// only failed ones.
+std::string HistoryScript(const PlotData& data, PlotSize size);
+std::string ParallelScript(const PlotData& data, PlotSize size);
+std::string SliceScript(const PlotData& data, PlotSize size);
+std::string CurvesScript(const PlotData& data, PlotSize size);
 
 // The size that a kind of picture needs: slices and curves grow with the number of their panels.
 PlotSize SizeOf(const std::string& kind, const PlotData& data, PlotSize asked);
@@ -27,7 +27,9 @@ PlotSize SizeOf(const std::string& kind, const PlotData& data, PlotSize asked);
 // `set terminal`, the output file, and the style of all pictures. `format` is svg or png.
 std::string Preamble(const std::string& format, const std::string& output, PlotSize size);
 
-// A gnuplot string: single quotes, doubled inside; what cannot be printed escaped.
+// A gnuplot string that is only text, whatever is in it; what cannot be printed is escaped.
 std::string Quoted(const std::string& text);
+// The same for a tic's label, in which % would be a format.
+std::string QuotedTic(const std::string& text);
 
 }  // namespace tuner::cli

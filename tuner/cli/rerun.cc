@@ -48,12 +48,13 @@ LimitChanges CompareLimits(const v1::Limits& stored, const v1::Limits& file) {
 absl::StatusOr<Rerunning> Rerun(Client& client, v1::TuningJob job, const JobSource& source) {
   LimitChanges limits = CompareLimits(job.spec().limits(), source.spec.limits());
   std::vector<std::string> differences = std::move(limits.refused);
-  for (const requests::SpecDifference& difference : requests::DiffFromStored(job.spec(), source.spec, source.base_dir)) {
+  for (const requests::SpecDifference& difference :
+       requests::DiffFromStored(job.spec(), source.spec, source.base_dir)) {
     differences.push_back(absl::StrCat(difference.path, ": the job has ", OrNone(difference.values[0]),
                                        ", the file says ", OrNone(difference.values[1])));
   }
   if (!differences.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(
+    return absl::FailedPreconditionError(absl::StrCat(
         "job ", IdOf(job.name()), " exists with another specification; only larger limits can be applied to it:\n",
         absl::StrJoin(differences, "\n"),
         "\nGive the file another name, or put it back as it was. `tuner clone --warm-start` starts from the old "

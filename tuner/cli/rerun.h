@@ -17,8 +17,8 @@ struct Rerunning {
   v1::TuningJob job;
   std::string what_changed;  // the limits that were raised, in a sentence; empty: none
 };
-// INVALID_ARGUMENT: the file asks for another job than the stored one; each difference on a line. FAILED_PRECONDITION:
-// the job has ended, so that its limits stay.
+// FAILED_PRECONDITION: the file asks for another job than the stored one; each difference on a line.
+// FAILED_PRECONDITION: the job has ended, so that its limits stay.
 absl::StatusOr<Rerunning> Rerun(Client& client, v1::TuningJob job, const JobSource& source);
 
 // What the file's limits change about those in force.

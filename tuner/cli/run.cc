@@ -32,7 +32,15 @@ bool SpeaksUtf8(const Environment& environment) {
 absl::StatusOr<v1::TuningJob> CreateOrResume(Client& client, const JobSource& source, ProgressView& view,
                                              Printer& printer) {
   const auto name = JobNameOf(source.spec.name());
-  if (!name.ok()) return absl::InvalidArgumentError(absl::StrCat("name: ", name.status().message()));
+  if (!name.ok()) {
+    // The service knows what else is wrong.
+    v1::CreateTuningJobRequest check;
+    *check.mutable_spec() = source.spec;
+    check.set_base_dir(source.base_dir);
+    check.set_validate_only(true);
+    const auto checked = client.Call(check);
+    return checked.ok() ? name.status() : WithLines(checked.status(), source);
+  }
   auto existing = FetchJob(client, *name);
   if (existing.ok()) {
     auto resumed = Rerun(client, *std::move(existing), source);

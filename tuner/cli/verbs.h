@@ -30,8 +30,8 @@ class Context {
   // Connects once. The client lives as long as the context.
   absl::StatusOr<Client*> Open(Embed embed);
   const Connection& connection() const { return connection_; }
-  // Ends an embedded server before the process goes on to print or exit.
-  void Close() { connection_ = Connection(); }
+  // Ends an embedded server, and gives the connection up.
+  void Close();
 
  private:
   const Environment& environment_;
