@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace tuner::bench {
@@ -61,6 +62,8 @@ class Table {
 // 12,345 and 1.23: as many digits as a reader can use.
 std::string Number(double value);
 std::string Milliseconds(absl::Duration duration);
+// The first line of an error, cut to what fits a table.
+std::string Brief(absl::string_view text);
 // "met" or "missed", for the last column.
 std::string Verdict(bool met);
 

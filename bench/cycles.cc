@@ -1,5 +1,6 @@
 // cycles: ask, report and complete a trial, again and again, over 50 connections.
 #include <algorithm>
+#include <iostream>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
@@ -89,7 +90,8 @@ std::string Name(const Entrant& entrant) {
 void AddRow(const Entrant& entrant, const Figures& ours, Table& table) {
   const Figures& figures = entrant.figures;
   if (!figures.best) {
-    table.Add({Name(entrant), std::string(figures.status.message().substr(0, 300))});
+    std::cerr << Name(entrant) << ": " << figures.status << "\n";
+    table.Add({Name(entrant), Brief(figures.status.message())});
     return;
   }
   const LoadResult& best = *figures.best;
@@ -106,7 +108,7 @@ void AddRow(const Entrant& entrant, const Figures& ours, Table& table) {
   }
   table.Add({Name(entrant), Number(best.rate()), Milliseconds(best.cycle_p50), Milliseconds(best.cycle_p99),
              absl::StrFormat("%.2f", slowdown), absl::StrCat(best.errors), figures.rates, ratio, target});
-  if (best.errors > 0) table.Add({absl::StrCat("  first error: ", best.first_error.substr(0, 120))});
+  if (best.errors > 0) table.Add({absl::StrCat("  first error: ", Brief(best.first_error))});
 }
 
 }  // namespace

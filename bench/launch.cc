@@ -1,5 +1,6 @@
 // launch: trials that do nothing, as processes.
 #include <algorithm>
+#include <iostream>
 #include <sstream>
 #include <vector>
 
@@ -113,7 +114,10 @@ absl::StatusOr<Run> Best(int runs, Function run) {
 }
 
 std::vector<std::string> RowOf(const std::string& name, const absl::StatusOr<Run>& run) {
-  if (!run.ok()) return {name, std::string(run.status().message().substr(0, 300))};
+  if (!run.ok()) {
+    std::cerr << name << ": " << run.status() << "\n";
+    return {name, Brief(run.status().message())};
+  }
   const auto& gaps = run->gaps;
   if (gaps.empty()) return {name, Number(run->rate), "", ""};
   return {name, Number(run->rate), Milliseconds(gaps[gaps.size() / 2]), Milliseconds(gaps[gaps.size() * 99 / 100])};

@@ -36,6 +36,12 @@ std::string Milliseconds(absl::Duration duration) {
   return absl::StrFormat("%.2f ms", absl::ToDoubleMilliseconds(duration));
 }
 
+std::string Brief(absl::string_view text) {
+  constexpr size_t kLongest = 60;
+  const absl::string_view line = text.substr(0, text.find('\n'));
+  return absl::StrCat(line.substr(0, kLongest), line.size() < text.size() || line.size() > kLongest ? " ..." : "");
+}
+
 std::string Verdict(bool met) { return met ? "met" : "missed"; }
 
 }  // namespace tuner::bench

@@ -11,6 +11,7 @@ import time
 
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+os.environ["RAY_memory_monitor_refresh_ms"] = "0"  # else it kills trials when others fill the machine's memory
 
 import ray
 from ray import tune
