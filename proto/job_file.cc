@@ -2,8 +2,8 @@
 
 #include <charconv>
 #include <exception>
+#include <sstream>
 #include <string>
-#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "proto/utf8.h"
 #include "proto/yaml_reader.h"
+#include "yaml-cpp/eventhandler.h"
 #include "yaml-cpp/yaml.h"
 
 namespace tuner::job_file {
@@ -68,15 +69,39 @@ bool LooksLikeJson(absl::string_view text) {
   return !rest.empty() && rest[0] == '{';
 }
 
+// Sees only where documents begin. yaml-cpp must not be asked for all of them: on a bracket that nothing opened it
+// gives one empty document after the other without end.
+class DocumentStarts : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override { line_ = mark.line + 1; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+  // Line of the document that was read last.
+  int line() const { return line_; }
+
+ private:
+  int line_ = 0;
+};
+
 absl::StatusOr<YAML::Node> Load(absl::string_view text) {
   if (const absl::Status status = CheckText(text); !status.ok()) return status;
+  const std::string yaml = LooksLikeJson(text) ? JoinSurrogates(text) : std::string(text);
   try {
-    const std::vector<YAML::Node> documents =
-        YAML::LoadAll(LooksLikeJson(text) ? JoinSurrogates(text) : std::string(text));
-    if (documents.size() > 1) {
-      return absl::InvalidArgumentError(absl::StrCat("the text holds ", documents.size(), " documents; keep one"));
+    std::istringstream stream(yaml);
+    YAML::Parser parser(stream);
+    DocumentStarts documents;
+    if (parser.HandleNextDocument(documents) && parser.HandleNextDocument(documents)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "line ", documents.line(), ": begins a second document; keep one, and no bracket that nothing opened"));
     }
-    return documents.empty() ? YAML::Node() : documents[0];
+    return YAML::Load(yaml);
   } catch (const YAML::Exception& error) {
     return absl::InvalidArgumentError(
         absl::StrCat("line ", error.mark.line + 1, ": cannot be read as YAML: ", error.msg));
