@@ -69,7 +69,7 @@ bool LooksLikeJson(absl::string_view text) {
   return !rest.empty() && rest[0] == '{';
 }
 
-// Sees only where documents begin. yaml-cpp must not be asked for all of them: on a bracket that nothing opened it
+// Sees only where documents begin. yaml-cpp must not be asked for all of them: where a text begins with a comma it
 // gives one empty document after the other without end.
 class DocumentStarts : public YAML::EventHandler {
  public:
@@ -98,8 +98,8 @@ absl::StatusOr<YAML::Node> Load(absl::string_view text) {
     YAML::Parser parser(stream);
     DocumentStarts documents;
     if (parser.HandleNextDocument(documents) && parser.HandleNextDocument(documents)) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "line ", documents.line(), ": begins a second document; keep one, and no bracket that nothing opened"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("line ", documents.line(), ": begins a second document; keep one, and no comma before it"));
     }
     return YAML::Load(yaml);
   } catch (const YAML::Exception& error) {

@@ -320,6 +320,7 @@ INSTANTIATE_TEST_SUITE_P(
         {"UnknownAlias", "name: *x\n", {"line 1: cannot be read as YAML: "}},
         {"TwoDocuments", "name: a\n---\nname: b\n", {"line 2: begins a second document; keep one"}},
         {"BracketTooMany", "name: a\nlimits: {max_trials: 3}}\n", {"line 2: "}},
+        {"CommaFirst", ", name: a\n", {"line 1: begins a second document"}},
         {"BracketAlone", "]", {"line 1: "}},
         {"BraceAlone", "}\n", {"line 1: "}},
         {"NotUtf8", "name: caf\xE9\n", {"the text is not UTF-8"}},
