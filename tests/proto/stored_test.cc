@@ -183,6 +183,7 @@ core::Attempt RandomAttempt(RandomValues& random) {
   for (int64_t i = random.Below(4); i > 0; --i) attempt.cursor.last_step[random.Text()] = random.Int64();
   attempt.worker_id = random.Text();
   attempt.lease_expire_time = Maybe(random, random.Time());
+  attempt.ending = random.Text();
   attempt.completion = random.Text();
   return attempt;
 }
