@@ -1,5 +1,8 @@
 // A server as a whole: where it listens, what it refuses, and what is there after a restart.
+#include <sys/stat.h>
+
 #include <cstdlib>
+#include <fstream>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -97,6 +100,56 @@ TEST(ServerTest, WhatWasAnsweredIsThereAfterARestart) {
   v1::TuningJob job;
   ASSERT_TRUE(stub->GetTuningJob(Context().get(), request, &job).ok());
   EXPECT_EQ(job.best_trial().objective(), 1.5);
+}
+
+// A git that never ends, first on the path.
+class HangingGit {
+ public:
+  HangingGit() : path_(std::getenv("PATH")) {
+    const std::string program = folder_.path() + "/git";
+    std::ofstream(program) << "#!/bin/sh\nexec sleep 1000\n";
+    chmod(program.c_str(), 0755);
+    setenv("PATH", absl::StrCat(folder_.path(), ":", path_).c_str(), 1);
+  }
+  ~HangingGit() { setenv("PATH", path_.c_str(), 1); }
+
+ private:
+  const TemporaryFolder folder_;
+  const std::string path_;
+};
+
+TEST(ServerTest, AHangingGitDelaysCreationsOnly) {
+  const HangingGit git;
+  TestServer server;
+  v1::TuningJobSpec spec = AskTellSpec("job");
+  spec.mutable_trial()->mutable_process()->add_command("true");
+  grpc::CompletionQueue queue;
+  struct Call {
+    std::unique_ptr<grpc::ClientContext> context = Context();
+    v1::CreateTuningJobResponse response;
+    grpc::Status status;
+    std::unique_ptr<grpc::ClientAsyncResponseReader<v1::CreateTuningJobResponse>> reader;
+  };
+  std::vector<Call> calls(4);
+  for (size_t i = 0; i < calls.size(); ++i) {
+    v1::CreateTuningJobRequest request;
+    spec.set_name(absl::StrCat("job-", i));
+    *request.mutable_spec() = spec;
+    request.set_validate_only(true);
+    calls[i].reader = server.stub().AsyncCreateTuningJob(calls[i].context.get(), request, &queue);
+    calls[i].reader->Finish(&calls[i].response, &calls[i].status, &calls[i]);
+  }
+  v1::ListTuningJobsResponse listed;
+  EXPECT_TRUE(server.stub().ListTuningJobs(Context().get(), {}, &listed).ok());
+  void* tag = nullptr;
+  bool ok = false;
+  EXPECT_EQ(queue.AsyncNext(&tag, &ok, gpr_time_0(GPR_CLOCK_REALTIME)), grpc::CompletionQueue::TIMEOUT)
+      << "the list came before the first creation";
+  for (size_t i = 0; i < calls.size(); ++i) ASSERT_TRUE(queue.Next(&tag, &ok));
+  for (const Call& call : calls) {
+    EXPECT_TRUE(call.status.ok()) << call.status.error_message();
+    EXPECT_EQ(call.response.job().provenance().git_revision(), "");
+  }
 }
 
 TEST(ServerTest, CallsAfterTheShutdownAreUnavailable) {

@@ -29,7 +29,7 @@ grpc::ServerUnaryReactor* Service::CreateTuningJob(grpc::CallbackServerContext* 
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   if (absl::Status status = Admit(*context); !status.ok()) {
     reactor->Finish(ToGrpc(status));
-  } else if (!pool_.Run([=, this] { CreateChecked(reactor, request, response); })) {
+  } else if (!creations_.Run([=, this] { CreateChecked(reactor, request, response); })) {
     reactor->Finish(ToGrpc(absl::UnavailableError("the server has too much to do; try again")));
   }
   return reactor;

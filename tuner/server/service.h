@@ -141,6 +141,7 @@ class Service final : public v1::TuningService::CallbackService {
   std::deque<std::function<void()>> updates_ ABSL_GUARDED_BY(updates_mutex_);
 
   StreamRegistry streams_;  // self-locked
+  WorkPool creations_{2};   // self-locked; of its own, as a creation may wait seconds for git
   WorkPool pool_;           // self-locked; last, so that its tasks end before what they use
 };
 
