@@ -25,7 +25,6 @@ LogStream::LogStream(WorkPool& pool, StreamRegistry& registry, Source source, Qu
     : PumpedStream(pool, registry), source_(source), query_(std::move(query)) {}
 
 LogStream::~LogStream() {
-  subscription_.reset();
   if (fd_ >= 0) close(fd_);
 }
 

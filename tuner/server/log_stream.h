@@ -38,6 +38,7 @@ class LogStream final : public PumpedStream<v1::StreamTrialLogsResponse> {
 
  private:
   Produced Produce() override;
+  void Ended() override { subscription_.reset(); }
   // Reads the trial again: whether the attempt has ended, and where its files are.
   absl::Status LookAtTrial();
   // Opens the file if it is there by now, and finds the place to start from.

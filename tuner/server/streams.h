@@ -80,6 +80,9 @@ class PumpedStream : public grpc::ServerWriteReactor<Response>,
   };
   // Reads what comes next; no messages and not done: sleep until Wake.
   virtual Produced Produce() = 0;
+  // gRPC is done with the stream: gives back what must not outlive the service. The stream itself may live on for a
+  // moment, in a task or timer that holds it.
+  virtual void Ended() {}
 
  private:
   enum class Place { kProducing, kWriting, kIdle, kFinished };
@@ -95,6 +98,7 @@ class PumpedStream : public grpc::ServerWriteReactor<Response>,
   void OnCancel() final { End(absl::CancelledError("the client left")); }
   void OnDone() final {
     registry_.Remove(this);
+    Ended();
     const std::shared_ptr<PumpedStream> last = std::move(self_);
   }
 

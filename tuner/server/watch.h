@@ -35,6 +35,7 @@ class WatchStream final : public PumpedStream<v1::WatchTuningJobResponse> {
   enum class Phase { kFirst, kSnapshot, kChanges };
 
   Produced Produce() override;
+  void Ended() override { subscription_.reset(); }
   Produced ProduceFirst();
   Produced ProduceSnapshot();
   Produced ProduceChanges();
