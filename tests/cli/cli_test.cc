@@ -65,7 +65,8 @@ TEST_F(CliTest, ListsTrialsAsATable) {
 TEST_F(CliTest, EveryListingIsOneJsonDocument) {
   const std::vector<std::vector<std::string>> commands = {
       {"list"},           {"show", "forest"},  {"trials", "forest"}, {"trials", "forest/3"},
-      {"best", "forest"}, {"watch", "forest"}, {"doctor"},           {"export", "forest"}};
+      {"best", "forest"}, {"watch", "forest"}, {"doctor"},           {"export", "forest"},
+      {"plot", "forest"}};
   for (std::vector<std::string> command : commands) {
     command.insert(command.end(), {"--output", "json"});
     const Outcome outcome = Tuner(command);

@@ -31,9 +31,8 @@ std::string Masked(std::string text, const std::string& folder) {
   RE2::GlobalReplace(&text, R"(\b(\d+d \d\dh|\d+h \d\dm|\d+m \d\ds|\d+(\.\d+)?s|\d+ms)\b)", "<duration>");
   RE2::GlobalReplace(&text, R"(\b\d+(\.\d+)? (B|KiB|MiB|GiB)\b)", "<size>");
   RE2::GlobalReplace(&text, R"(\b[A-Za-z0-9_-]{40,}\b)", "<token>");
-  RE2::GlobalReplace(&text, R"(pid \d+)", "pid <pid>");
-  RE2::GlobalReplace(&text, R"(\S+, pid)", "<host>, pid");
-  RE2::GlobalReplace(&text, R"(  +)", "  ");
+  RE2::GlobalReplace(&text, R"(\S+, process \d+)", "<host>, process <pid>");
+  RE2::GlobalReplace(&text, R"((\S)   +)", R"(\1  )");
   RE2::GlobalReplace(&text, R"((?m) +$)", "");
   return text;
 }

@@ -7,6 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/cli/fake_service.h"
+#include "tuner/cli/job_view.h"
 #include "tuner/cli/result.h"
 #include "tuner/cli/text.h"
 
@@ -73,6 +74,26 @@ TEST(ProgressTest, AFailureShowsItsFirstLineWithoutEscapes) {
   EXPECT_THAT(line, HasSubstr("trial 7 FAILED"));
   EXPECT_THAT(line, HasSubstr("\\x1b[31mout of memory)"));
   EXPECT_THAT(line, Not(HasSubstr("\x1b")));
+}
+
+TEST(ProgressTest, AReasonThatAnnouncesMoreShowsTheLastLine) {
+  EXPECT_EQ(ReasonLine("exit code 1; stderr ends with:\n  Traceback\n  ValueError: no\n"),
+            "exit code 1; stderr ends with: ValueError: no");
+  EXPECT_EQ(ReasonLine("one\ntwo"), "one");
+  EXPECT_EQ(ReasonLine(""), "");
+}
+
+TEST(ProgressTest, TrialsThatEndedBeforeAreNotToldAgain) {
+  const Half half;
+  JobProgress progress;
+  v1::ListTrialsResponse before;
+  for (int i = 0; i < 3; ++i) *before.add_trials() = half.service.trials.at("tuningJobs/forest")[i];
+  progress.Remember(before);
+  progress.Apply(Change(half, 0, 4));
+  const auto ended = progress.TakeEnded();
+  ASSERT_EQ(ended.size(), 1);
+  EXPECT_EQ(ended[0].number(), 4);
+  EXPECT_TRUE(progress.TimeLeft().has_value());
 }
 
 TEST(ProgressTest, PlainLinesWhenNotOnATerminal) {

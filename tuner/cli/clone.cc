@@ -1,4 +1,6 @@
 // clone, compare.
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -45,6 +47,11 @@ absl::StatusOr<int> CloneJob(Context& context, const CloneOptions& options) {
     printer.PrintJson(request.spec());
     return kDone;
   }
+  // Relative paths of the old job are meant from its file's folder, which is where people are when they go on with it.
+  // On another machine they have no meaning, and the server decides.
+  std::error_code error;
+  const std::filesystem::path here = std::filesystem::current_path(error);
+  if (!error && !context.connection().data_dir.empty()) request.set_base_dir(here.string());
   const auto response = (*client)->Call(request);
   if (!response.ok()) return response.status();
   if (context.json()) {

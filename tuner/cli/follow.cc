@@ -101,9 +101,8 @@ bool FollowInbox::Pop(absl::Duration timeout, FollowEvent& event) {
   return true;
 }
 
-absl::StatusOr<FollowEnd> Follow(Client& client, const std::string& job_name, ProgressView& view, FollowInbox& inbox,
-                                 const InterruptHandler& on_interrupt) {
-  JobProgress progress;
+absl::StatusOr<FollowEnd> Follow(Client& client, const std::string& job_name, JobProgress& progress, ProgressView& view,
+                                 FollowInbox& inbox, const InterruptHandler& on_interrupt) {
   Reader reader(client, job_name, inbox);
   int interrupts = 0;
   bool draining = false;

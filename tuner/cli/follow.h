@@ -49,7 +49,8 @@ enum class OnInterrupt {
 };
 using InterruptHandler = std::function<OnInterrupt(int count, const v1::TuningJob& job)>;
 
-absl::StatusOr<FollowEnd> Follow(Client& client, const std::string& job_name, ProgressView& view, FollowInbox& inbox,
-                                 const InterruptHandler& on_interrupt);
+// `progress` may hold what is known already.
+absl::StatusOr<FollowEnd> Follow(Client& client, const std::string& job_name, JobProgress& progress, ProgressView& view,
+                                 FollowInbox& inbox, const InterruptHandler& on_interrupt);
 
 }  // namespace tuner::cli

@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "tuner/cli/text.h"
 
 namespace tuner::cli {
@@ -149,6 +150,13 @@ absl::Duration RunTime(const v1::Trial& trial) {
   if (trial.has_run_time()) return ToDuration(trial.run_time());
   if (!trial.has_start_time() || !trial.has_end_time()) return absl::ZeroDuration();
   return ToTime(trial.end_time()) - ToTime(trial.start_time());
+}
+
+std::string ReasonLine(const std::string& reason) {
+  const std::vector<std::string> lines = absl::StrSplit(reason, '\n', absl::SkipWhitespace());
+  if (lines.empty()) return "";
+  if (lines.size() == 1 || lines.front().back() != ':') return lines.front();
+  return absl::StrCat(lines.front(), " ", absl::StripAsciiWhitespace(lines.back()));
 }
 
 std::string ArtifactPath(const v1::Trial& trial) {

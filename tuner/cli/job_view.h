@@ -44,6 +44,8 @@ Table ParameterTable(const v1::Trial& trial, const std::vector<std::string>& nam
 absl::Duration Elapsed(const v1::TuningJob& job, absl::Time now);
 // Time of all attempts.
 absl::Duration RunTime(const v1::Trial& trial);
+// A reason on one line: its first, and where that announces more ("stderr ends with:") the last.
+std::string ReasonLine(const std::string& reason);
 // Folder or URI of the last attempt that has one.
 std::string ArtifactPath(const v1::Trial& trial);
 

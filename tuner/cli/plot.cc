@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/struct.pb.h"
 #include "tuner/cli/errors.h"
 #include "tuner/cli/gnuplot.h"
 #include "tuner/cli/job_view.h"
@@ -33,7 +34,7 @@ std::string FormatOf(const PlotOptions& options) {
 // Where a picture goes: the file that was named, or JOB-KIND.svg in the folder.
 absl::StatusOr<fs::path> PathOf(const PlotOptions& options, const std::string& job, const std::string& kind) {
   const fs::path out = options.out;
-  const std::string ending = "." + FormatOf(options);
+  const std::string ending = absl::StrCat(".", FormatOf(options));
   if (options.kind != "all" && absl::EndsWithIgnoreCase(options.out, ending)) return out;
   if (absl::EndsWithIgnoreCase(options.out, ".svg") || absl::EndsWithIgnoreCase(options.out, ".png")) {
     return absl::InvalidArgumentError(options.kind == "all"
@@ -80,13 +81,17 @@ absl::StatusOr<int> PlotJob(Context& context, const PlotOptions& options) {
   const auto trials = FetchTrials(**client, request, 0);
   if (!trials.ok()) return trials.status();
   const PlotData data = MakePlotData(*job, *trials);
+  google::protobuf::Struct document;
+  auto& files = *(*document.mutable_fields())["files"].mutable_list_value();
   for (const Kind& kind : kKinds) {
     if (options.kind != "all" && options.kind != kind.name) continue;
     const auto path = PathOf(options, data.job, kind.name);
     if (!path.ok()) return path.status();
     if (auto status = Draw(kind, data, options, *path); !status.ok()) return status;
+    files.add_values()->set_string_value(path->string());
     if (!context.json()) context.printer().out() << path->string() << "\n";
   }
+  if (context.json()) context.printer().PrintJson(document);
   return kDone;
 }
 

@@ -72,12 +72,14 @@ std::string SlicePanel(const PlotData& data, size_t index, double point_size, in
   };
   std::string script = absl::StrCat(AxisSettings(axis), block("values", values), block("failed", failed),
                                     block("best", best), "set cbrange [1:", std::max(2, last_trial), "]\n");
-  absl::StrAppend(&script, "plot $values", index, " using 1:2:3 with points pt 7 ps ", point_size,
-                  " palette notitle, $best", index, " using 1:2 with points pt 7 ps ", point_size * 1.8, " lc rgb '",
-                  kOrange, "' title 'best'");
-  if (!failed.empty())
-    absl::StrAppend(&script, ", $failed", index, " using 1:(0.02) axes x1y2 with points pt 2 ps 0.8 lw 1.6 lc rgb '",
-                    kRed, "' title 'failed'");
+  script += "plot ";
+  if (!failed.empty()) {
+    absl::StrAppend(&script, "$failed", index, " using 1:(0.035) axes x1y2 with points pt 2 ps ", point_size,
+                    " lw 1.4 lc rgb '", kRed, "' title 'failed', ");
+  }
+  absl::StrAppend(&script, "$values", index, " using 1:2:3 with points pt 7 ps ", point_size, " palette notitle, $best",
+                  index, " using 1:2 with points pt 7 ps ", std::max(1.0, point_size * 1.8), " lc rgb '", kOrange,
+                  "' title 'best'");
   return absl::StrCat(script, "\nunset label 999\nunset colorbox\nunset key\n");
 }
 
@@ -161,13 +163,10 @@ std::string SliceScript(const PlotData& data, PlotSize size) {
                   "rgb '#2F3B47'\nset cbtics tc rgb '#2F3B47' font ',10'\nset y2range "
                   "[0:1]\nset ylabel ",
                   Quoted(Shortened(Printable(data.metric), 40)), "\n");
-  if (data.best == 0) {
-    script += "set yrange [0:1]\nunset ytics\n";
-  } else if (data.objective.scale == PlotAxis::Scale::kLog) {
-    script += "set logscale y\n";
-  } else if (!(data.objective.max > data.objective.min)) {
-    absl::StrAppend(&script, "set yrange [", Cell(data.objective.min - 1), ":", Cell(data.objective.max + 1), "]\n");
-  }
+  const bool any =
+      std::any_of(data.trials.begin(), data.trials.end(), [](const PlotTrial& t) { return t.objective.has_value(); });
+  script += any ? ObjectiveRange(data) : "set yrange [0:1]\nunset ytics\n";
+  if (data.trials.back().number <= 10) script += "set cbtics 1\n";
   const double dot = data.trials.size() > 300 ? 0.4 : 0.65;
   for (size_t i = 0; i < data.axes.size(); ++i) script += SlicePanel(data, i, dot, data.trials.back().number);
   return script + "unset multiplot\n";

@@ -25,6 +25,8 @@ unsigned ObjectiveColour(double goodness, unsigned alpha);
 std::string ObjectivePalette(const PlotData& data);
 // A plot element that draws nothing but makes gnuplot show the colour bar; needs $nothing of ObjectivePalette.
 constexpr const char* kShowColourBar = "$nothing using 1:2:3 with points pt 7 ps 0.01 palette notitle";
+// `set yrange` for the objective, with air above, and below for the marks of failed trials.
+std::string ObjectiveRange(const PlotData& data);
 // A picture that only says why there is nothing to see.
 std::string EmptyPicture(const PlotData& data, const std::string& what, const std::string& why, PlotSize size);
 

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
+#include <string>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "tuner/cli/plot_parts.h"
 #include "tuner/cli/text.h"
@@ -114,6 +116,16 @@ std::string ObjectivePalette(const PlotData& data) {
                       "' font ',10'\nset colorbox\n$nothing << EOD\n-1e9 -1e9 ", Cell(low), "\nEOD\n");
 }
 
+std::string ObjectiveRange(const PlotData& data) {
+  const double low = data.objective.min, high = data.objective.max;
+  if (data.objective.scale == PlotAxis::Scale::kLog) {
+    const double air = std::pow(high / low, 0.07);
+    return absl::StrCat("set logscale y\nset yrange [", Cell(low / air / air), ":", Cell(high * air), "]\n");
+  }
+  const double range = high > low ? high - low : std::max(std::abs(low) * 0.2, 1e-6);
+  return absl::StrCat("set yrange [", Cell(low - range * 0.1), ":", Cell(high + range * 0.06), "]\n");
+}
+
 std::string EmptyPicture(const PlotData& data, const std::string& what, const std::string& why, PlotSize size) {
   return absl::StrCat(Title(data, what, size),
                       "unset border\nunset tics\nunset key\nset xrange [0:1]\nset yrange [0:1]\nset label 1 ",
@@ -133,7 +145,7 @@ std::string Preamble(const std::string& format, const std::string& output, PlotS
       "' lw 1\n", "set grid x y back lt 1 lc rgb '#DDE2E7' lw 1\nset tics nomirror out scale 0.6 tc rgb '", kInk,
       "'\nset key at graph 0,1.02 left bottom Left reverse horizontal nobox samplen 1.4 width 1 tc rgb '", kInk,
       "'\nset xlabel tc rgb '", kInk, "'\nset ylabel tc rgb '", kInk, "'\n",
-      "set format x '%g'\nset format y '%g'\nset format cb '%g'\nset rmargin 4\nset tmargin 5.5\n");
+      "set format x '%g'\nset format y '%g'\nset format cb '%g'\nset rmargin 4\nset tmargin 4.8\n");
 }
 
 std::string HistoryScript(const PlotData& data, PlotSize size) {
@@ -146,12 +158,7 @@ std::string HistoryScript(const PlotData& data, PlotSize size) {
                                     Block("completed", points.completed), Block("stopped", points.stopped),
                                     Block("failed", points.failed), Block("best", points.best_so_far));
   const bool any = !points.completed.empty() || !points.stopped.empty();
-  if (any && data.objective.scale == PlotAxis::Scale::kLog) script += "set logscale y\n";
-  if (any && !(data.objective.max > data.objective.min)) {
-    const double margin = std::max(std::abs(data.objective.min) * 0.1, 1e-6);
-    absl::StrAppend(&script, "set yrange [", Cell(data.objective.min - margin), ":", Cell(data.objective.max + margin),
-                    "]\n");
-  }
+  if (any) script += ObjectiveRange(data);
   if (!any)
     script +=
         "set yrange [0:1]\nunset ytics\nset label 1 'no trial has a value' at graph 0.5,0.5 center font ',14' tc rgb "
@@ -159,19 +166,23 @@ std::string HistoryScript(const PlotData& data, PlotSize size) {
   // Failed trials have no height: they stand on the axis, by a second y axis that is not shown.
   const double dot = data.trials.size() > 400 ? 0.45 : data.trials.size() > 100 ? 0.6 : 0.85;
   absl::StrAppend(&script, "set y2range [0:1]\nplot ");
-  if (any) {
-    absl::StrAppend(&script, "$completed using 1:2 with points pt 7 ps ", dot, " lc rgb '#50", kBlue + 1,
-                    "' title 'completed', ");
-    if (points.early > 0)
-      absl::StrAppend(&script, "$stopped using 1:2 with points pt 6 ps ", dot, " lw 1.4 lc rgb '", kBlue,
-                      "' title 'stopped early', ");
-    absl::StrAppend(&script, "$best using 1:2 with steps lw 2.4 lc rgb '", kOrange, "' title 'best so far'");
-  }
+  std::vector<std::string> parts;
   if (points.failures > 0 || !any) {
-    absl::StrAppend(&script, any ? ", " : "",
-                    "$failed using 1:(0.015) axes x1y2 with points pt 2 ps 0.9 lw 1.8 lc rgb '", kRed,
-                    "' title 'failed'");
+    parts.push_back(absl::StrCat("$failed using 1:(0.03) axes x1y2 with points pt 2 ps ", dot, " lw 1.5 lc rgb '", kRed,
+                                 "' title 'failed'"));
   }
+  if (any) {
+    parts.push_back(absl::StrCat("$completed using 1:2 with points pt 7 ps ", dot, " lc rgb '#50", kBlue + 1,
+                                 "' title 'completed'"));
+  }
+  if (points.early > 0) {
+    parts.push_back(absl::StrCat("$stopped using 1:2 with points pt 6 ps ", dot, " lw 1.4 lc rgb '", kBlue,
+                                 "' title 'stopped early'"));
+  }
+  if (!points.best_so_far.empty()) {
+    parts.push_back(absl::StrCat("$best using 1:2 with steps lw 2.4 lc rgb '", kOrange, "' title 'best so far'"));
+  }
+  script += absl::StrJoin(parts, ", ");
   return script + "\n";
 }
 

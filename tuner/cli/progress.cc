@@ -22,8 +22,6 @@ std::string Bar(double done, double active, bool utf8) {
   return bar;
 }
 
-std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
-
 class QuietView : public ProgressView {
  public:
   explicit QuietView(Printer& printer) : printer_(printer) {}
@@ -103,14 +101,22 @@ void JobProgress::Apply(const v1::WatchTuningJobResponse& change) {
     known_ = true;
   }
   for (const v1::Trial& trial : change.trials()) {
-    v1::Trial::State& state = states_[trial.number()];
-    const bool newly_ended = IsTerminal(trial.state()) && !IsTerminal(state);
-    state = trial.state();
-    if (!newly_ended || trial.origin() == v1::Trial::IMPORTED) continue;
-    ended_.push_back(trial);
-    run_time_ += RunTime(trial);
-    ++timed_trials_;
+    if (NoteState(trial)) ended_.push_back(trial);
   }
+}
+
+void JobProgress::Remember(const v1::ListTrialsResponse& trials) {
+  for (const v1::Trial& trial : trials.trials()) NoteState(trial);
+}
+
+bool JobProgress::NoteState(const v1::Trial& trial) {
+  v1::Trial::State& state = states_[trial.number()];
+  const bool newly_ended = IsTerminal(trial.state()) && !IsTerminal(state);
+  state = trial.state();
+  if (!newly_ended || trial.origin() == v1::Trial::IMPORTED) return false;
+  run_time_ += RunTime(trial);
+  ++timed_trials_;
+  return true;
 }
 
 std::vector<v1::Trial> JobProgress::TakeEnded() {
@@ -134,7 +140,7 @@ std::string TrialLine(const v1::Trial& trial, const v1::TuningJob& job) {
   if (RunTime(trial) > absl::ZeroDuration()) absl::StrAppend(&line, " in ", DurationText(RunTime(trial)));
   absl::StrAppend(&line, "  ", ParametersText(trial, ParameterNames(job.spec())));
   if (trial.state() != v1::Trial::COMPLETED && !trial.reason().empty())
-    absl::StrAppend(&line, "  (", FirstLine(trial.reason()), ")");
+    absl::StrAppend(&line, "  (", ReasonLine(trial.reason()), ")");
   return Printable(line);
 }
 

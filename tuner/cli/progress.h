@@ -19,6 +19,8 @@ namespace tuner::cli {
 class JobProgress {
  public:
   void Apply(const v1::WatchTuningJobResponse& change);
+  // These had ended before: they count, but TakeEnded does not tell of them.
+  void Remember(const v1::ListTrialsResponse& trials);
 
   bool known() const { return known_; }
   const v1::TuningJob& job() const { return job_; }
@@ -29,6 +31,9 @@ class JobProgress {
   std::optional<absl::Duration> TimeLeft() const;
 
  private:
+  // False: it had ended already, or has not.
+  bool NoteState(const v1::Trial& trial);
+
   bool known_ = false;
   v1::TuningJob job_;
   int64_t revision_ = 0;

@@ -29,8 +29,8 @@ bool SpeaksUtf8(const Environment& environment) {
 }
 
 // The job of the file: new, or the one of that name if it is the same but for larger limits.
-absl::StatusOr<v1::TuningJob> CreateOrResume(Client& client, const JobSource& source, ProgressView& view,
-                                             Printer& printer) {
+absl::StatusOr<v1::TuningJob> CreateOrResume(Client& client, const JobSource& source, JobProgress& progress,
+                                             ProgressView& view, Printer& printer) {
   const auto name = JobNameOf(source.spec.name());
   if (!name.ok()) {
     // The service knows what else is wrong.
@@ -48,6 +48,13 @@ absl::StatusOr<v1::TuningJob> CreateOrResume(Client& client, const JobSource& so
     if (!resumed->what_changed.empty()) printer.Note(resumed->what_changed);
     if (!IsTerminal(resumed->job.state()) && !printer.style().json && !printer.style().quiet) {
       view.Say(absl::StrCat("Going on with job ", IdOf(*name), ": ", DoneOfAll(resumed->job), " trials done."));
+    }
+    if (!IsTerminal(resumed->job.state())) {
+      v1::ListTrialsRequest request;
+      request.set_parent(*name);
+      const auto trials = FetchTrials(client, request, 0);
+      if (!trials.ok()) return trials.status();
+      progress.Remember(*trials);
     }
     return std::move(resumed->job);
   }
@@ -80,10 +87,10 @@ OnInterrupt InterruptOwn(server::Server& server, ProgressView& view, int count, 
   return OnInterrupt::kLeave;
 }
 
-absl::StatusOr<int> FollowToEnd(Context& context, Client& client, const std::string& job_name, ProgressView& view,
-                                FollowInbox& inbox, const std::string& resume_command) {
+absl::StatusOr<int> FollowToEnd(Context& context, Client& client, const std::string& job_name, JobProgress& progress,
+                                ProgressView& view, FollowInbox& inbox, const std::string& resume_command) {
   server::Server* const own = context.connection().server.get();
-  const auto end = Follow(client, job_name, view, inbox, [&](int count, const v1::TuningJob& job) {
+  const auto end = Follow(client, job_name, progress, view, inbox, [&](int count, const v1::TuningJob& job) {
     return own ? InterruptOwn(*own, view, count, job) : OnInterrupt::kLeave;
   });
   view.End();
@@ -118,7 +125,8 @@ absl::StatusOr<int> RunJob(Context& context, const FileOptions& options) {
   if (!client.ok()) return client.status();
   Printer& printer = context.printer();
   const auto view = MakeProgressView(printer, SpeaksUtf8(context.environment()));
-  const auto job = CreateOrResume(**client, *source, *view, printer);
+  JobProgress progress;
+  const auto job = CreateOrResume(**client, *source, progress, *view, printer);
   if (!job.ok()) {
     if (!absl::IsInvalidArgument(job.status())) return job.status();
     return absl::InvalidArgumentError(absl::StrCat(options.file, " has problems:\n", job.status().message()));
@@ -128,7 +136,8 @@ absl::StatusOr<int> RunJob(Context& context, const FileOptions& options) {
     PrintResult(printer, *job, absl::Now());
     code = ExitCodeOf(*job);
   } else {
-    code = FollowToEnd(context, **client, job->name(), *view, inbox, absl::StrCat("tuner run ", options.file));
+    code =
+        FollowToEnd(context, **client, job->name(), progress, *view, inbox, absl::StrCat("tuner run ", options.file));
   }
   context.Close();
   return code;
@@ -151,7 +160,8 @@ absl::StatusOr<int> WatchJob(Context& context, const JobOptions& options) {
     return ExitCodeOf(*job);
   }
   const auto view = MakeProgressView(context.printer(), SpeaksUtf8(context.environment()));
-  return FollowToEnd(context, **client, *name, *view, inbox, absl::StrCat("tuner watch ", options.job));
+  JobProgress progress;
+  return FollowToEnd(context, **client, *name, progress, *view, inbox, absl::StrCat("tuner watch ", options.job));
 }
 
 }  // namespace tuner::cli

@@ -23,8 +23,6 @@ std::string JobIdOfTrial(const v1::Trial& trial) {
   return IdOf(job_name);
 }
 
-std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
-
 Table TrialTable(const v1::ListTrialsResponse& trials, const std::vector<std::string>& names, bool with_job) {
   std::vector<Column> columns;
   if (with_job) columns.push_back({"JOB", Align::kLeft, true});
@@ -62,7 +60,7 @@ Table TrialTable(const v1::ListTrialsResponse& trials, const std::vector<std::st
       }
     }
     // A completed trial's reason says nothing new; the others' is what one looks for.
-    cells.push_back(trial.state() == v1::Trial::COMPLETED ? "" : FirstLine(trial.reason()));
+    cells.push_back(trial.state() == v1::Trial::COMPLETED ? "" : ReasonLine(trial.reason()));
     table.Add(std::move(cells));
   }
   return table;
@@ -94,7 +92,7 @@ Table AttemptTable(const v1::Trial& trial) {
                timed ? DurationText(ToTime(attempt.end_time()) - ToTime(attempt.start_time())) : "",
                attempt.has_cpu_time() ? DurationText(ToDuration(attempt.cpu_time())) : "",
                attempt.peak_memory_bytes() > 0 ? BytesText(static_cast<double>(attempt.peak_memory_bytes())) : "",
-               FirstLine(attempt.reason())});
+               ReasonLine(attempt.reason())});
   }
   return table;
 }
@@ -256,8 +254,10 @@ absl::StatusOr<int> ShowLogs(Context& context, const LogsOptions& options) {
   request.set_follow(options.follow);
   const auto stream = (*client)->Logs(request);
   v1::StreamTrialLogsResponse piece;
-  // Bytes as they are: a log may hold what its program meant for a terminal.
-  while (stream->Next(piece)) context.printer().out() << piece.data() << std::flush;
+  // Bytes as they are: a log may hold what its program meant for a terminal. Ends with its reader, too.
+  while (stream->Next(piece)) {
+    if (!(context.printer().out() << piece.data() << std::flush)) return kDone;
+  }
   const absl::Status status = stream->Finish();
   if (!status.ok()) return status;
   return kDone;
