@@ -294,7 +294,7 @@ std::vector<std::filesystem::path> Files() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Core, DialogueTest, testing::ValuesIn(Files()),
-                         [](const auto& info) { return info.param.stem().string(); });
+                         [](const auto& test) { return test.param.stem().string(); });
 
 }  // namespace
 }  // namespace tuner::core
