@@ -169,12 +169,12 @@ TEST_F(CliTest, TheServersSentenceIsPassedOnWhole) {
 }
 
 TEST_F(CliTest, AValidFileShowsItsAdvice) {
-  folder_.Write("job.yaml", "objective: {metric: loss, goal: MINIMIZE}\n");
+  folder_.Write("job.yaml", "name: forest\nobjective: {metric: loss, goal: MINIMIZE}\n");
   const Outcome outcome = Tuner({"validate", "job.yaml"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(outcome.out, "advice: parameters[0]: think again.\njob.yaml is valid.\n");
   EXPECT_TRUE(service_.created().validate_only());
-  EXPECT_EQ(service_.created().spec().name(), "job");
+  EXPECT_EQ(service_.created().spec().name(), "forest");
   EXPECT_EQ(service_.created().base_dir(), std::filesystem::canonical(folder_.path()).string());
 }
 

@@ -121,7 +121,8 @@ absl::StatusOr<FollowEnd> Follow(Client& client, const std::string& job_name, Jo
           return FollowEnd{*std::move(job), draining};
         }
         case FollowEvent::Kind::kInterrupt:
-          if (on_interrupt(++interrupts, progress.job()) == OnInterrupt::kLeave) return FollowEnd{progress.job(), true};
+          if (on_interrupt(++interrupts, true, progress.job()) == OnInterrupt::kLeave)
+            return FollowEnd{progress.job(), true};
           draining = true;
           break;
       }
@@ -132,6 +133,7 @@ absl::StatusOr<FollowEnd> Follow(Client& client, const std::string& job_name, Jo
       auto job = FetchJob(client, job_name);
       if (!job.ok()) return job.status();
       if (ActiveTrials(*job) == 0) return FollowEnd{*std::move(job), true};
+      on_interrupt(interrupts, false, *job);
     }
   }
 }

@@ -42,12 +42,13 @@ struct FollowEnd {
   bool interrupted = false;  // `on_interrupt` said so
 };
 
-// What an interrupt does; `count` is 1 for the first.
+// What an interrupt does; `count` is 1 for the first. Called once for each (`news`), and while draining again and again
+// with the last count, since trials may come to be stopped only after the interrupt that should kill them.
 enum class OnInterrupt {
   kLeave,  // end the following now
   kDrain,  // go on until no trial of the job is active
 };
-using InterruptHandler = std::function<OnInterrupt(int count, const v1::TuningJob& job)>;
+using InterruptHandler = std::function<OnInterrupt(int count, bool news, const v1::TuningJob& job)>;
 
 // `progress` may hold what is known already.
 absl::StatusOr<FollowEnd> Follow(Client& client, const std::string& job_name, JobProgress& progress, ProgressView& view,

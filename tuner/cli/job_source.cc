@@ -38,7 +38,6 @@ absl::StatusOr<JobSource> ReadJobSource(const std::string& file) {
   JobSource source{*std::move(spec), "", *std::move(text)};
   std::error_code error;
   const fs::path path = fs::absolute(file, error);
-  if (source.spec.name().empty() && file != "-") source.spec.set_name(path.stem().string());
   source.base_dir = path.parent_path().string();
   return source;
 }
@@ -55,7 +54,12 @@ ProblemLine ParseProblemLine(absl::string_view line) {
     }
   }
   const size_t colon = rest.find(": ");
-  const bool has_path = colon != absl::string_view::npos && rest.substr(0, colon).find(' ') == absl::string_view::npos;
+  // Keys of maps may hold spaces, so a path is known by its first field as well.
+  const absl::string_view prefix = rest.substr(0, colon);
+  const std::string field(prefix.substr(0, prefix.find_first_of(".[ ")));
+  const bool has_path =
+      colon != absl::string_view::npos && (prefix.find(' ') == absl::string_view::npos ||
+                                           v1::TuningJobSpec::descriptor()->FindFieldByName(field) != nullptr);
   problem.path = std::string(has_path ? rest.substr(0, colon) : "");
   problem.text = std::string(has_path ? rest.substr(colon + 2) : rest);
   return problem;

@@ -14,7 +14,7 @@
 namespace tuner::cli {
 
 struct JobSource {
-  v1::TuningJobSpec spec;  // with a name: the file's own one, else the file's name without its ending
+  v1::TuningJobSpec spec;
   std::string base_dir;    // absolute folder of the file
   std::string text;
 };

@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "core/resource_names.h"
 #include "google/protobuf/struct.pb.h"
 #include "tuner/cli/errors.h"
@@ -53,6 +54,17 @@ v1::CreateTuningJobRequest RequestOf(const JobSource& source) {
   return request;
 }
 
+// The problems of a line. Those that did not fit into the service's answer are on one, by their paths: "also wrong (2
+// more): a, b".
+std::vector<ProblemLine> ParseProblems(absl::string_view line) {
+  if (!absl::ConsumePrefix(&line, "also wrong (")) return {ParseProblemLine(line)};
+  std::vector<ProblemLine> problems;
+  for (const absl::string_view path : absl::StrSplit(line.substr(line.find(": ") + 2), ", ")) {
+    problems.push_back({0, std::string(path), "is wrong too; correct the others first to see why"});
+  }
+  return problems;
+}
+
 // {"valid": ..., "problems": [{"path", "text"}], "advice": [...]} of what the service or the file reader said.
 google::protobuf::Struct ValidationDocument(const absl::Status& status, const std::vector<std::string>& advice) {
   google::protobuf::Struct document;
@@ -61,11 +73,12 @@ google::protobuf::Struct ValidationDocument(const absl::Status& status, const st
   auto& problems = *fields["problems"].mutable_list_value();
   if (!status.ok()) {
     for (absl::string_view line : absl::StrSplit(status.message(), '\n', absl::SkipWhitespace())) {
-      const ProblemLine parsed = ParseProblemLine(line);
-      auto& problem = *problems.add_values()->mutable_struct_value()->mutable_fields();
-      problem["path"].set_string_value(parsed.path);
-      problem["text"].set_string_value(parsed.text);
-      if (parsed.line > 0) problem["line"].set_number_value(parsed.line);
+      for (const ProblemLine& parsed : ParseProblems(line)) {
+        auto& problem = *problems.add_values()->mutable_struct_value()->mutable_fields();
+        problem["path"].set_string_value(parsed.path);
+        problem["text"].set_string_value(parsed.text);
+        if (parsed.line > 0) problem["line"].set_number_value(parsed.line);
+      }
     }
   }
   auto& remarks = *fields["advice"].mutable_list_value();

@@ -70,28 +70,24 @@ absl::StatusOr<v1::TuningJob> CreateOrResume(Client& client, const JobSource& so
 }
 
 // What Ctrl-C does to a job that runs in this process.
-OnInterrupt InterruptOwn(server::Server& server, ProgressView& view, int count, const v1::TuningJob& job) {
-  if (count == 1) {
+OnInterrupt InterruptOwn(server::Server& server, ProgressView& view, int count, bool news, const v1::TuningJob& job) {
+  if (count == 1 && news) {
     const int active = ActiveTrials(job);
     view.Say(
         absl::StrCat("Interrupted: ", active, active == 1 ? " running trial gets its" : " running trials get their",
                      " grace period to end and will be run again by the next `tuner run`. Ctrl-C again kills now."));
     server.PreemptAll("interrupted by Ctrl-C");
-    return OnInterrupt::kDrain;
   }
-  if (count == 2) {
-    view.Say("Killing the running trials.");
-    server.KillAll();
-    return OnInterrupt::kDrain;
-  }
-  return OnInterrupt::kLeave;
+  if (count == 2 && news) view.Say("Killing the running trials.");
+  if (count >= 2) server.KillAll();
+  return count > 2 ? OnInterrupt::kLeave : OnInterrupt::kDrain;
 }
 
 absl::StatusOr<int> FollowToEnd(Context& context, Client& client, const std::string& job_name, JobProgress& progress,
                                 ProgressView& view, FollowInbox& inbox, const std::string& resume_command) {
   server::Server* const own = context.connection().server.get();
-  const auto end = Follow(client, job_name, progress, view, inbox, [&](int count, const v1::TuningJob& job) {
-    return own ? InterruptOwn(*own, view, count, job) : OnInterrupt::kLeave;
+  const auto end = Follow(client, job_name, progress, view, inbox, [&](int count, bool news, const v1::TuningJob& job) {
+    return own ? InterruptOwn(*own, view, count, news, job) : OnInterrupt::kLeave;
   });
   view.End();
   if (!end.ok()) return end.status();
