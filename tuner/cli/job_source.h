@@ -15,7 +15,7 @@ namespace tuner::cli {
 
 struct JobSource {
   v1::TuningJobSpec spec;
-  std::string base_dir;    // absolute folder of the file
+  std::string base_dir;  // absolute folder of the file
   std::string text;
 };
 // `file` "-" is standard input, with this folder as its base.
