@@ -2,7 +2,8 @@
  *
  *     tuner-bench-noop LEDGER [ARGUMENT...]
  *
- * Times are nanoseconds of CLOCK_MONOTONIC. Links the C library only, so that the time of its start-up is not its own. */
+ * Times are nanoseconds of CLOCK_MONOTONIC. Links the C library only, so that the time of its start-up is not its own.
+ */
 #include <fcntl.h>
 #include <stdio.h>
 #include <time.h>

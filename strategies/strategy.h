@@ -1,8 +1,9 @@
 // How the next hyperparameters are chosen.
 //
-// Threads: the owner makes one call at a time, but for Prepare, which is const and may run beside calls of Suggest. Ownership: a strategy keeps
-// nothing that it was passed by reference. No I/O, no clock, no global random numbers: the same specification, seed, observations in the same
-// order and Suggest contexts give the same proposals. Suggest does not change a strategy; Observe does; replaying the observations rebuilds it.
+// Threads: the owner makes one call at a time, but for Prepare, which is const and may run beside calls of Suggest.
+// Ownership: a strategy keeps nothing that it was passed by reference. No I/O, no clock, no global random numbers: the
+// same specification, seed, observations in the same order and Suggest contexts give the same proposals. Suggest does
+// not change a strategy; Observe does; replaying the observations rebuilds it.
 #pragma once
 
 #include <atomic>
@@ -48,8 +49,8 @@ struct ResumeTrial {
 };
 struct Proposals {
   std::vector<std::variant<NewTrial, ResumeTrial>> proposals;  // the i-th has ordinal + i; may be fewer than asked for
-  bool exhausted = false;  // nothing will ever come after these
-  std::string exhausted_reason;  // a sentence with figures
+  bool exhausted = false;                                      // nothing will ever come after these
+  std::string exhausted_reason;                                // a sentence with figures
   core::Basis basis;
 };
 
@@ -79,9 +80,11 @@ struct StrategyKind {
   std::string_view description;  // one sentence
   // Expects a specification that `validate` accepts.
   absl::StatusOr<std::unique_ptr<Strategy>> (*make)(const core::JobSpec& spec);
-  // Problems of the options together with the space and limits; paths as in the specification ("strategy.grid.allow_partial", "limits.max_trials").
+  // Problems of the options together with the space and limits; paths as in the specification
+  // ("strategy.grid.allow_partial", "limits.max_trials").
   core::Problems (*validate)(const core::JobSpec& spec);
-  // Number of proposals after which it is exhausted (grid), or 0 if it never is or the number is not known. At most 2^53.
+  // Number of proposals after which it is exhausted (grid), or 0 if it never is or the number is not known. At most
+  // 2^53.
   int64_t (*trial_count)(const core::JobSpec& spec);
 };
 // The built-in ones: random, grid.

@@ -1,11 +1,12 @@
-// Plays tests/dialogues/core/*.txt against the job machine: each file is a story of events, with everything that was decided below each.
-// TUNER_REWRITE_DIALOGUES=1 writes the files anew; review the difference.
+// Plays tests/dialogues/core/*.txt against the job machine: each file is a story of events, with everything that was
+// decided below each. TUNER_REWRITE_DIALOGUES=1 writes the files anew; review the difference.
 //
-//   job [max_trials=N] [parallel=N] [retries=N] [executor=process|external|both] [target=X] [not_improving=N] [run_time=5m] [failed=N]
-//   resume [1/1 ...] | propose x=0.1 x=0.2 ... [exhausted] | begin 1/1 | metrics 1/1 loss@1=0.5 ... | refuse 1/1 REASON
-//   finish 1/1 ok|failed|stopped|timeout|lost | ask WORKER N [REQUEST] | report 1/1 WORKER loss@1=0.5 ... | complete 1/1 WORKER loss=0.5 (WORKER -: the trial itself)
-//   complete 1/1 WORKER failed|infeasible REASON | add x=0.5 [done=0.3|failed] [REQUEST] | limits [max_trials=N] [parallel=N]
-//   stop | stop-trial N | preempt | timer | after 30s | trials
+//   job [max_trials=N] [parallel=N] [retries=N] [executor=process|external|both] [target=X] [not_improving=N]
+//   [run_time=5m] [failed=N] resume [1/1 ...] | propose x=0.1 x=0.2 ... [exhausted] | begin 1/1 | metrics 1/1
+//   loss@1=0.5 ... | refuse 1/1 REASON finish 1/1 ok|failed|stopped|timeout|lost | ask WORKER N [REQUEST] | report 1/1
+//   WORKER loss@1=0.5 ... | complete 1/1 WORKER loss=0.5 (WORKER -: the trial itself) complete 1/1 WORKER
+//   failed|infeasible REASON | add x=0.5 [done=0.3|failed] [REQUEST] | limits [max_trials=N] [parallel=N] stop |
+//   stop-trial N | preempt | timer | after 30s | trials
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -64,7 +65,8 @@ class Dialogue {
   std::string NewJob(const Words& words) {
     JobSpec spec;
     spec.objective = {"loss", Goal::kMinimize, std::nullopt};
-    if (const std::string target = Option(words, "target", ""); !target.empty()) spec.objective.target = std::stod(target);
+    if (const std::string target = Option(words, "target", ""); !target.empty())
+      spec.objective.target = std::stod(target);
     Parameter x;
     x.name = "x";
     x.domain = DoubleDomain{0, 1, Scale::kLinear, std::nullopt, std::nullopt};
@@ -73,7 +75,8 @@ class Dialogue {
     if (executor != "external") spec.trial.executors.push_back({{"process", ""}, std::nullopt, std::nullopt});
     if (executor != "process") spec.trial.executors.push_back({{"external", ""}, std::nullopt, absl::Seconds(60)});
     spec.trial.retries.max_retries = std::stoi(Option(words, "retries", "0"));
-    if (const std::string n = Option(words, "not_improving", ""); !n.empty()) spec.completion.max_trials_not_improving = std::stoi(n);
+    if (const std::string n = Option(words, "not_improving", ""); !n.empty())
+      spec.completion.max_trials_not_improving = std::stoi(n);
     JobHeader header;
     header.job_id = "j";
     header.limits.max_trials = std::stoi(Option(words, "max_trials", "10"));
@@ -112,7 +115,8 @@ class Dialogue {
     if (verb == "metrics") return MetricsSeen{ReadRun(words.at(1)), ReadMeasurements(words), {}};
     if (verb == "refuse") return LaunchRefused{ReadRun(words.at(1)), words.at(2)};
     if (verb == "finish") return ReadFinish(words);
-    if (verb == "ask") return SuggestAsked{words.at(1), std::stoi(words.at(2)), words.size() > 3 ? words[3] : "", absl::Seconds(1)};
+    if (verb == "ask")
+      return SuggestAsked{words.at(1), std::stoi(words.at(2)), words.size() > 3 ? words[3] : "", absl::Seconds(1)};
     if (verb == "report") return Reported{ReadRun(words.at(1)), words.at(2), ReadMeasurements(words)};
     if (verb == "complete") return ReadCompletion(words);
     if (verb == "add") return ReadAdded(words);
@@ -218,7 +222,8 @@ class Dialogue {
     std::string text = absl::StrCat("trial ", trial.number, " ", std::string(state));
     if (!trial.attempts.empty()) {
       const Attempt& last = trial.attempts.back();
-      absl::StrAppend(&text, ", attempt ", last.number, " ", kReasons[static_cast<int>(last.start_reason)], " on ", last.executor);
+      absl::StrAppend(&text, ", attempt ", last.number, " ", kReasons[static_cast<int>(last.start_reason)], " on ",
+                      last.executor);
     }
     if (trial.objective) absl::StrAppend(&text, ", loss ", *trial.objective);
     return absl::StrCat(text, ": ", trial.reason);
@@ -228,7 +233,8 @@ class Dialogue {
     if (const auto* ask = std::get_if<AskStrategy>(&effect)) {
       return absl::StrCat("ask the strategy for ", ask->count, " from ordinal ", ask->first_ordinal);
     }
-    if (const auto* tell = std::get_if<TellStrategy>(&effect)) return absl::StrCat("tell the strategy of trial ", tell->trial);
+    if (const auto* tell = std::get_if<TellStrategy>(&effect))
+      return absl::StrCat("tell the strategy of trial ", tell->trial);
     if (const auto* launch = std::get_if<Launch>(&effect)) return "launch " + Show(launch->run);
     if (const auto* stop = std::get_if<StopRun>(&effect)) {
       return absl::StrCat("stop ", Show(stop->run), " within ", absl::FormatDuration(stop->grace));
@@ -257,7 +263,8 @@ class Dialogue {
 
 class DialogueTest : public testing::TestWithParam<std::filesystem::path> {};
 
-// A file is commands, each followed by a line "----", what was decided, and an empty line; lines with # are told as they are.
+// A file is commands, each followed by a line "----", what was decided, and an empty line; lines with # are told as
+// they are.
 TEST_P(DialogueTest, GoesAsWritten) {
   std::ifstream file(GetParam());
   std::stringstream whole;
