@@ -1,6 +1,6 @@
 // How the next hyperparameters are chosen.
 //
-// Threads: the owner makes one call at a time, but for Prepare, which is const and may run beside calls of Suggest.
+// Threads: the owner makes one call at a time.
 // Ownership: a strategy keeps nothing that it was passed by reference. No I/O, no clock, no global random numbers: the
 // same specification, seed, observations in the same order and Suggest contexts give the same proposals. Suggest does
 // not change a strategy; Observe does; replaying the observations rebuilds it.
