@@ -52,6 +52,7 @@ struct Basis {
   std::string fingerprint;
   int64_t warm_start_prefix = 0;
   std::vector<int32_t> pending_trials;
+  int64_t known_prefix = 0;  // finished trials that were known
 };
 
 // What an attempt used. Units: bytes.

@@ -75,6 +75,7 @@ v1::Basis BasisToProto(const core::Basis& basis) {
   out.set_history_prefix(basis.history_prefix);
   out.set_fingerprint(ToUtf8(basis.fingerprint));
   out.set_warm_start_prefix(basis.warm_start_prefix);
+  out.set_known_prefix(basis.known_prefix);
   out.mutable_pending_trials()->Add(basis.pending_trials.begin(), basis.pending_trials.end());
   return out;
 }
@@ -85,6 +86,7 @@ core::Basis BasisFromProto(const v1::Basis& basis) {
   out.history_prefix = basis.history_prefix();
   out.fingerprint = basis.fingerprint();
   out.warm_start_prefix = basis.warm_start_prefix();
+  out.known_prefix = basis.known_prefix();
   out.pending_trials.assign(basis.pending_trials().begin(), basis.pending_trials().end());
   return out;
 }

@@ -30,6 +30,7 @@ class GridStrategy : public Strategy {
     Proposals result;
     result.basis.kind = core::Basis::Kind::kFresh;
     result.basis.history_prefix = finished_;
+    result.basis.known_prefix = finished_;
     for (const PendingTrial& pending : context.pending) result.basis.pending_trials.push_back(pending.number);
     const absl::uint128 begin = static_cast<uint64_t>(context.ordinal);
     const absl::uint128 end = std::min(begin + static_cast<uint64_t>(context.count), count_);

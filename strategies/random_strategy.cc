@@ -73,6 +73,7 @@ class RandomStrategy : public Strategy {
     Proposals result;
     result.basis.kind = core::Basis::Kind::kFresh;
     result.basis.history_prefix = finished_;
+    result.basis.known_prefix = finished_;
     absl::flat_hash_set<uint64_t> others;  // known points that are not in observed_
     for (const PendingTrial& pending : context.pending) {
       result.basis.pending_trials.push_back(pending.number);

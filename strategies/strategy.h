@@ -1,9 +1,10 @@
 // How the next hyperparameters are chosen.
 //
-// Threads: the owner makes one call at a time.
-// Ownership: a strategy keeps nothing that it was passed by reference. No I/O, no clock, no global random numbers: the
-// same specification, seed, observations in the same order and Suggest contexts give the same proposals. Suggest does
-// not change a strategy; Observe does; replaying the observations rebuilds it.
+// Threads: the owner makes one call at a time, but for FitTask::Run and the methods of ModelView, which may be under
+// way on other threads during any call. Ownership: a strategy keeps nothing that it was passed by reference. No I/O, no
+// clock, no global random numbers: the same specification, seed, observations in the same order, Suggest contexts and
+// fits installed give the same proposals. Suggest does not change a strategy; Observe and InstallFit do; replaying the
+// observations rebuilds it.
 #pragma once
 
 #include <atomic>
@@ -11,9 +12,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -36,7 +39,12 @@ struct SuggestContext {
   int64_t ordinal = 0;  // of the first proposal asked for, among the strategy's own, from 0
   int32_t count = 1;
   absl::Span<const PendingTrial> pending;  // every trial that has not ended, also those that users added
-  StopToken stop = nullptr;                // null: no bound
+  // Null: no bound. Once it is true, a strategy with a model answers without it, with basis FALLBACK.
+  StopToken stop = nullptr;
+  // Null: suggest from the fit that is installed. Else: suggest as recorded, from a fit to basis.history_prefix
+  // observations that is made now, if need be, for basis.kind FRESH and LAST_FIT, and without the model for FALLBACK.
+  // All basis.known_prefix observations must have been observed, and no more.
+  const core::Basis* replay = nullptr;
 };
 
 struct NewTrial {
@@ -65,6 +73,54 @@ struct Finished {
 };
 using Observation = std::variant<RungReached, Finished>;
 
+// A fit of a model, cut loose from its strategy: it holds a copy of what it needs, or shares what never changes.
+class FitTask {
+ public:
+  virtual ~FitTask() = default;
+  // Long work, on one thread. Once `stop` is true it returns soon, and its result is not to be installed.
+  virtual void Run(StopToken stop) = 0;
+};
+
+// What a model says of points and of the job. A snapshot: it does not change when its strategy does. Any thread; no
+// method changes it. Values are in the objective's own unit and direction.
+class ModelView {
+ public:
+  virtual ~ModelView() = default;
+
+  struct Prediction {
+    double mean = 0;                // of the objective without noise
+    double standard_deviation = 0;  // of the objective without noise, > 0
+    double acquisition = 0;  // what the strategy maximises, higher is better; comparable within one snapshot only
+  };
+  // Expects a point of the space.
+  virtual Prediction Predict(const core::ParameterMap& point) const = 0;
+  // Numbers of the trials nearest in the model's metric, nearest first, with their distances in length-scales.
+  struct Neighbour {
+    int32_t trial = 0;
+    double distance = 0;
+  };
+  virtual std::vector<Neighbour> Nearest(const core::ParameterMap& point, int count) const = 0;
+  // Shares by parameter name, summing up to 1: by inverse length-scales, and by functional ANOVA of the posterior mean
+  // (Hutter et al. 2014).
+  virtual absl::btree_map<std::string, double> LengthScaleImportance() const = 0;
+  virtual absl::btree_map<std::string, double> FanovaImportance() const = 0;
+  // Expected gain of the best value by `trials` more trials, >= 0.
+  virtual double ExpectedImprovement(int trials) const = 0;
+  // Leave-one-out prediction of each observed objective (noise included), in order of observation.
+  struct LeftOut {
+    int32_t trial = 0;
+    double observed = 0;
+    double mean = 0;
+    double standard_deviation = 0;
+  };
+  virtual std::vector<LeftOut> LeaveOneOut() const = 0;
+  // Deviation of the noise that was learnt.
+  virtual double NoiseDeviation() const = 0;
+  // What the kernel was fitted to, for those who compute it elsewhere: names and values ("length_scale.eta", "noise",
+  // ...).
+  virtual std::vector<std::pair<std::string, double>> Hyperparameters() const = 0;
+};
+
 class Strategy {
  public:
   virtual ~Strategy() = default;
@@ -72,6 +128,14 @@ class Strategy {
   virtual absl::StatusOr<Proposals> Suggest(const SuggestContext& context) const = 0;
   // Once each, in commit order; also on replay.
   virtual void Observe(const Observation& observation) = 0;
+
+  // The fit that is due after what was observed, to be run between results; null: none is, or there is no model.
+  virtual std::unique_ptr<FitTask> BeginFit() const { return nullptr; }
+  // Takes over a task of this strategy's BeginFit whose Run came to its end without being stopped. Older than the fit
+  // that is installed: ignored.
+  virtual void InstallFit(std::unique_ptr<FitTask> task) { (void)task; }
+  // What the model knows now; null: there is no model, or it was fitted to nothing yet.
+  virtual std::shared_ptr<const ModelView> model() const { return nullptr; }
 };
 
 // A row of the registry.

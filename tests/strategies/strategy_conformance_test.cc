@@ -120,6 +120,7 @@ TEST_P(StrategyConformanceTest, BasisNamesWhatWasKnown) {
           std::vector<PendingTrial>{{.number = 2, .parameters = points[1]}, {.number = 3, .parameters = points[2]}});
   EXPECT_NE(proposals.basis.kind, core::Basis::Kind::kUnspecified);
   EXPECT_EQ(proposals.basis.history_prefix, 1);
+  EXPECT_EQ(proposals.basis.known_prefix, 1);
   EXPECT_EQ(proposals.basis.pending_trials, (std::vector<int32_t>{2, 3}));
 }
 
