@@ -19,7 +19,7 @@ BACK_ENDS = {"strategies", "executors", "storage"}
 RULES = {
     "core": (set(), {"absl", "re2"}),
     "proto": ({"core", GENERATED}, {"absl", "google", "yaml-cpp"}),
-    "strategies": ({"core", "proto", GENERATED}, {"absl", "google", "re2", "Eigen", "nlopt.hpp", "cblas.h", "lapacke.h"}),
+    "strategies": ({"core", "proto", GENERATED}, {"absl", "google", "re2", "Eigen", "boost", "nlopt.hpp", "cblas.h", "lapacke.h"}),
     "executors": ({"core", "proto", GENERATED}, {"absl", "google", "re2", "boost", "openssl"}),
     "storage": ({"core", "proto", GENERATED}, {"absl", "google", "re2", "sqlite3.h"}),
     "tuner/engine": ({"core", "proto", GENERATED} | BACK_ENDS, {"absl", "google", "re2"}),
