@@ -44,7 +44,7 @@ class Adviser {
     AboutParallelism();
     AboutGrid();
     AboutSize();
-    AboutMetric();
+    AboutMetrics();
     AboutTimes();
     return std::move(advice_);
   }
@@ -127,13 +127,21 @@ class Adviser {
                      *spec_.limits.max_trials, " trials early and spend the time on the promising ones."));
   }
 
-  void AboutMetric() {
+  void AboutMetrics() {
+    AboutMetric("the objective", spec_.objective.metric);
+    for (const Objective& objective : spec_.additional_objectives) AboutMetric("the objective", objective.metric);
+    for (const OutcomeConstraint& constraint : spec_.outcome_constraints) {
+      AboutMetric("the outcome constraint on", constraint.metric);
+    }
+  }
+
+  void AboutMetric(const char* what, const std::string& name) {
     const auto& metrics = spec_.trial.metrics;
-    const auto is_objective = [&](const MetricDefinition& metric) { return metric.name == spec_.objective.metric; };
-    if (std::any_of(metrics.begin(), metrics.end(), is_objective)) return;
+    const auto is_it = [&](const MetricDefinition& metric) { return metric.name == name; };
+    if (std::any_of(metrics.begin(), metrics.end(), is_it)) return;
     const auto scans = [](const ExecutorChoice& executor) { return executor.options.name != "external"; };
     if (std::none_of(spec_.trial.executors.begin(), spec_.trial.executors.end(), scans)) return;
-    advice_.push_back(absl::StrCat("trial.metrics: has no regex for the objective \"", spec_.objective.metric,
+    advice_.push_back(absl::StrCat("trial.metrics: has no regex for ", what, " \"", name,
                                    "\", so every trial has to report it by gRPC; one that does not, fails."));
   }
 

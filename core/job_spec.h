@@ -29,6 +29,15 @@ struct Objective {
   bool Better(double a, double b) const { return goal == Goal::kMinimize ? a < b : a > b; }
 };
 
+// Bounds that the final value of a metric keeps in a trial that counts as good; at least one is set.
+struct OutcomeConstraint {
+  std::string metric;
+  std::optional<double> min;
+  std::optional<double> max;
+
+  bool Holds(double value) const { return (!min || value >= *min) && (!max || value <= *max); }
+};
+
 struct Limits {
   std::optional<int32_t> max_trials;  // a grid job's is set to its number of combinations at creation
   int32_t max_parallel_trials = 1;
@@ -76,6 +85,8 @@ struct TrialTemplate {
 struct JobSpec {
   std::string name;
   Objective objective;
+  std::vector<Objective> additional_objectives;  // without targets; all objectives differ in their metrics
+  std::vector<OutcomeConstraint> outcome_constraints;
   SearchSpace space;
   ParameterMap static_parameters;
   Options strategy;

@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/resource_names.h"
+#include "core/validate_objectives.h"
 #include "core/validate_text.h"
 #include "re2/re2.h"
 
@@ -63,7 +64,7 @@ class SpecChecker {
                                "\" is not a job's name; give 1 to 63 letters, digits, '.', '_' or '-', beginning with ",
                                "a letter or digit"));
     }
-    CheckObjective();
+    for (Problem& problem : ValidateObjectives(spec_)) problems_.push_back(std::move(problem));
     CheckStaticParameters();
     CheckLimits();
     CheckCompletion();
@@ -94,13 +95,6 @@ class SpecChecker {
     }
   }
 
-  void CheckObjective() {
-    AddUnlessEmpty("objective.metric", NameProblem(spec_.objective.metric));
-    if (spec_.objective.target.has_value() && !std::isfinite(*spec_.objective.target)) {
-      Add("objective.target", absl::StrCat("is ", FormatValue(*spec_.objective.target), "; give a finite number"));
-    }
-  }
-
   void CheckStaticParameters() {
     CheckAtMost(spec_.static_parameters.size(), kMaxStaticParameters, "static_parameters");
     for (const auto& [name, value] : spec_.static_parameters) {
@@ -118,6 +112,20 @@ class SpecChecker {
     }
   }
 
+  void CheckEndsWithoutMaxTrials(bool is_grid) {
+    if (is_grid || spec_.limits.max_run_time.has_value()) return;
+    if (!spec_.completion.max_trials_not_improving.has_value()) {
+      Add("limits.max_trials",
+          absl::StrCat("is missing, and nothing else ends the job; give 1 to ", kMaxTrials,
+                       ", or limits.max_run_time, or completion_criteria.max_trials_not_improving"));
+    } else if (!spec_.outcome_constraints.empty()) {
+      Add("limits.max_trials",
+          absl::StrCat("is missing, and nothing ends the job if no trial ever keeps the outcome_constraints, as ",
+                       "completion_criteria.max_trials_not_improving counts from the first best trial; give 1 to ",
+                       kMaxTrials, ", or limits.max_run_time"));
+    }
+  }
+
   void CheckLimits() {
     const Limits& limits = spec_.limits;
     const bool is_grid = spec_.strategy.name == "grid";
@@ -127,13 +135,7 @@ class SpecChecker {
       Add("limits.max_failed_trials", absl::StrCat("is ", *limits.max_failed_trials, "; give 0 or more"));
     }
     if (!limits.max_trials.has_value()) {
-      const bool ends =
-          is_grid || limits.max_run_time.has_value() || spec_.completion.max_trials_not_improving.has_value();
-      if (!ends) {
-        Add("limits.max_trials",
-            absl::StrCat("is missing, and nothing else ends the job; give 1 to ", kMaxTrials,
-                         ", or limits.max_run_time, or completion_criteria.max_trials_not_improving"));
-      }
+      CheckEndsWithoutMaxTrials(is_grid);
       return;
     }
     const int32_t max_trials = *limits.max_trials;

@@ -23,7 +23,7 @@ class SpecReader {
     out_.unimplemented = UnimplementedFields(wire_);
     out_.spec.name = wire_.name();
     out_.spec.base_dir = base_dir;
-    ReadObjective();
+    ReadObjectives();
     ReadSpace();
     ReadStaticParameters();
     ReadStrategy();
@@ -42,16 +42,30 @@ class SpecReader {
  private:
   void Add(std::string path, std::string text) { out_.problems.push_back({std::move(path), std::move(text)}); }
 
-  void ReadObjective() {
-    const v1::Objective& wire = wire_.objective();
-    core::Objective& objective = out_.spec.objective;
+  void ReadObjectives() {
+    out_.spec.objective = ReadObjective(wire_.objective(), "objective", wire_.definitions().empty());
+    for (int i = 0; i < wire_.additional_objectives_size(); ++i) {
+      const std::string path = absl::StrCat("additional_objectives[", i, "]");
+      out_.spec.additional_objectives.push_back(ReadObjective(wire_.additional_objectives(i), path, true));
+    }
+    for (const v1::OutcomeConstraint& wire : wire_.outcome_constraints()) {
+      core::OutcomeConstraint& constraint = out_.spec.outcome_constraints.emplace_back();
+      constraint.metric = wire.metric();
+      if (wire.has_min()) constraint.min = wire.min();
+      if (wire.has_max()) constraint.max = wire.max();
+    }
+  }
+
+  core::Objective ReadObjective(const v1::Objective& wire, const std::string& path, bool required) {
+    core::Objective objective;
     objective.metric = wire.metric();
     if (wire.has_target()) objective.target = wire.target();
     if (wire.goal() == v1::Objective::MAXIMIZE) {
       objective.goal = core::Goal::kMaximize;
-    } else if (wire.goal() != v1::Objective::MINIMIZE && wire_.definitions().empty()) {
-      Add("objective.goal", "is missing; give MINIMIZE or MAXIMIZE");
+    } else if (wire.goal() != v1::Objective::MINIMIZE && required) {
+      Add(path + ".goal", "is missing; give MINIMIZE or MAXIMIZE");
     }
+    return objective;
   }
 
   void ReadSpace() {

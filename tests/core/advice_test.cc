@@ -88,6 +88,15 @@ TEST(AdviceTest, EachRemark) {
        "trial.metrics: has no regex for the objective \"loss\", so every trial has to report it by gRPC; one that does "
        "not, fails.\n"},
       {[](JobSpec& s) {
+         s.additional_objectives = {{.metric = "size"}};
+         s.outcome_constraints = {{.metric = "latency", .max = 1}, {.metric = "loss", .max = 1}};
+       },
+       "trial.metrics: has no regex for the objective \"size\", so every trial has to report it by gRPC; one that does "
+       "not, fails.\n"
+       "trial.metrics: has no regex for the outcome constraint on \"latency\", so every trial has to report it by "
+       "gRPC; "
+       "one that does not, fails.\n"},
+      {[](JobSpec& s) {
          s.trial.metrics.clear();
          s.trial.executors[0].options.name = "external";
        },

@@ -224,6 +224,63 @@ TEST(ValidateSpecTest, EachField) {
        "digit"},
       {[](JobSpec& s) { s.objective.metric = ""; }, "objective.metric: is empty; give 1 to 256 characters"},
       {[](JobSpec& s) { s.objective.target = kInfinity; }, "objective.target: is inf; give a finite number"},
+      // Several objectives and outcome constraints.
+      {[](JobSpec& s) {
+         s.additional_objectives = {{.metric = "size"}, {.metric = "latency", .goal = Goal::kMaximize}};
+       },
+       ""},
+      {[](JobSpec& s) {
+         s.additional_objectives = {{.metric = "a"}, {.metric = "b"}, {.metric = "c"}};
+       },
+       "additional_objectives: has 3 entries; give at most 2"},
+      {[](JobSpec& s) {
+         s.additional_objectives = {{.metric = "a"}, {.metric = "a"}};
+       },
+       "additional_objectives[1].metric: \"a\" is an objective already; drop one, or give another metric"},
+      {[](JobSpec& s) { s.additional_objectives = {{.metric = "validation:logloss"}}; },
+       "additional_objectives[0].metric: \"validation:logloss\" is an objective already; drop one, or give another "
+       "metric"},
+      {[](JobSpec& s) { s.additional_objectives = {{.metric = ""}}; },
+       "additional_objectives[0].metric: is empty; give 1 to 256 characters"},
+      {[](JobSpec& s) { s.additional_objectives = {{.metric = "size", .target = 3.0}}; },
+       "additional_objectives[0].target: is for one objective, and with additional_objectives no single trial is the "
+       "best; leave it out, or bound the metric by outcome_constraints"},
+      {[](JobSpec& s) {
+         s.objective.target = 0.5;
+         s.additional_objectives = {{.metric = "size"}};
+       },
+       "objective.target: is for one objective, and with additional_objectives no single trial is the best; leave it "
+       "out, or bound the metric by outcome_constraints"},
+      {[](JobSpec& s) {
+         s.outcome_constraints = {{.metric = "size", .min = 1, .max = 1},
+                                  {.metric = "latency", .max = 5},
+                                  {.metric = "validation:logloss", .max = 1}};
+         s.objective.target = 0.5;
+       },
+       ""},
+      {[](JobSpec& s) { s.outcome_constraints = {{.metric = "size"}}; },
+       "outcome_constraints[0]: has no bound; give max, min, or both"},
+      {[](JobSpec& s) { s.outcome_constraints = {{.metric = "size", .min = 2, .max = 1}}; },
+       "outcome_constraints[0].min: is 2, more than max 1, so no trial keeps both; exchange them"},
+      {[](JobSpec& s) { s.outcome_constraints = {{.metric = "size", .min = kNan, .max = -kInfinity}}; },
+       "outcome_constraints[0].min: is nan; give a finite number\n"
+       "outcome_constraints[0].max: is -inf; give a finite number"},
+      {[](JobSpec& s) {
+         s.outcome_constraints = {{.metric = "size", .min = 1}, {.metric = "size", .max = 2}};
+       },
+       "outcome_constraints[1].metric: \"size\" is bounded twice; give one entry with min and max"},
+      {[](JobSpec& s) {
+         for (int i = 0; i < 11; ++i) s.outcome_constraints.push_back({.metric = absl::StrCat("m", i), .min = 0});
+       },
+       "outcome_constraints: has 11 entries; give at most 10"},
+      {[](JobSpec& s) {
+         s.limits.max_trials.reset();
+         s.completion.max_trials_not_improving = 3;
+         s.outcome_constraints = {{.metric = "size", .min = 1}};
+       },
+       "limits.max_trials: is missing, and nothing ends the job if no trial ever keeps the outcome_constraints, as "
+       "completion_criteria.max_trials_not_improving counts from the first best trial; give 1 to 1000000, or "
+       "limits.max_run_time"},
       {[](JobSpec& s) { s.static_parameters["eta"] = 0.5; },
        "static_parameters.eta: is also among the parameters to tune; leave it out of one of them"},
       {[](JobSpec& s) { s.static_parameters["f"] = kNan; }, "static_parameters.f: is nan; give a finite number"},

@@ -238,8 +238,6 @@ TEST_P(Unimplemented, IsNamedWithWhatToDoInstead) {
 
 const std::vector<UnimplementedCase>& UnimplementedCases() {
   static const std::vector<UnimplementedCase> cases = {
-      {"additional_objectives", "additional_objectives: [{metric: size, goal: MINIMIZE}]"},
-      {"outcome_constraints", "outcome_constraints: [{metric: size, max: 1}]"},
       {"constraints", "constraints: [eta < 0.5]"},
       {"strategy", "strategy: {random_seed: 3}"},
       {"strategy.bayesian", "strategy: {bayesian: {}}"},
@@ -270,6 +268,30 @@ const std::vector<UnimplementedCase>& UnimplementedCases() {
   return cases;
 }
 INSTANTIATE_TEST_SUITE_P(ConvertSpec, Unimplemented, ::testing::ValuesIn(UnimplementedCases()));
+
+TEST(ConvertSpecTest, ReadsSeveralObjectivesAndTheirConstraints) {
+  v1::TuningJobSpec wire = job_file::ParseJobFile(kSpec).value();
+  wire.mutable_objective()->clear_target();
+  ASSERT_TRUE(
+      job_file::MergeYaml("additional_objectives: [{metric: size, goal: MINIMIZE}, {metric: f1, goal: MAXIMIZE}]\n"
+                          "outcome_constraints: [{metric: size, max: 1e6}, {metric: f1, min: 0.25, max: 1}]\n",
+                          &wire)
+          .ok());
+  const ParsedSpec parsed = convert::SpecFromProto(wire, "");
+  EXPECT_THAT(convert::SpecProblems(parsed), IsEmpty());
+  const core::JobSpec& spec = parsed.spec;
+  ASSERT_EQ(spec.additional_objectives.size(), 2u);
+  EXPECT_EQ(spec.additional_objectives[0].metric, "size");
+  EXPECT_EQ(spec.additional_objectives[0].goal, core::Goal::kMinimize);
+  EXPECT_EQ(spec.additional_objectives[1].metric, "f1");
+  EXPECT_EQ(spec.additional_objectives[1].goal, core::Goal::kMaximize);
+  ASSERT_EQ(spec.outcome_constraints.size(), 2u);
+  EXPECT_EQ(spec.outcome_constraints[0].metric, "size");
+  EXPECT_EQ(spec.outcome_constraints[0].min, std::nullopt);
+  EXPECT_EQ(spec.outcome_constraints[0].max, 1e6);
+  EXPECT_EQ(spec.outcome_constraints[1].min, 0.25);
+  EXPECT_EQ(spec.outcome_constraints[1].max, 1);
+}
 
 TEST(ConvertSpecTest, DefinitionsAloneAreUnimplementedAndNotMalformed) {
   const ParsedSpec parsed = Parse(R"(
