@@ -268,6 +268,7 @@ core::Problems SpecProblems(const ParsedSpec& parsed) {
 v1::TuningJobSpec ResolveSpec(const v1::TuningJobSpec& spec, const core::JobSpec& resolved) {
   v1::TuningJobSpec out = spec;
   WriteScales(resolved.space, *out.mutable_parameters());
+  if (out.strategy().strategy_case() == v1::Strategy::STRATEGY_NOT_SET) out.mutable_strategy()->mutable_bayesian();
   out.mutable_strategy()->set_random_seed(static_cast<int64_t>(resolved.random_seed));
   WriteLimits(resolved.limits, *out.mutable_limits());
   return out;

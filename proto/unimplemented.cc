@@ -13,17 +13,14 @@ void Add(Fields& fields, absl::string_view path, absl::string_view text) {
 }
 
 void AddStrategy(const v1::Strategy& strategy, Fields& fields) {
-  constexpr absl::string_view kUse = "is not served by this version; use strategy.random or strategy.grid";
+  constexpr absl::string_view kUse = "is not served by this version; use strategy.bayesian, strategy.random or strategy.grid";
   switch (strategy.strategy_case()) {
-    case v1::Strategy::kBayesian:
-      return Add(fields, "strategy.bayesian", absl::StrCat("the Gaussian-process strategy ", kUse));
     case v1::Strategy::kHyperband:
       return Add(fields, "strategy.hyperband", absl::StrCat("Hyperband ", kUse));
     case v1::Strategy::kCustom:
       return Add(fields, "strategy.custom", absl::StrCat("a strategy that is linked in ", kUse));
-    case v1::Strategy::STRATEGY_NOT_SET:
-      return Add(fields, "strategy",
-                 absl::StrCat("none is chosen, and the default, the Gaussian-process strategy, ", kUse));
+    case v1::Strategy::STRATEGY_NOT_SET:  // bayesian
+    case v1::Strategy::kBayesian:
     case v1::Strategy::kRandom:
     case v1::Strategy::kGrid:
       return;

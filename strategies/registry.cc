@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include "strategies/bayesian_strategy.h"
 #include "strategies/grid_strategy.h"
 #include "strategies/random_strategy.h"
 #include "strategies/strategy.h"
@@ -8,7 +9,7 @@
 namespace tuner::strategies {
 
 absl::Span<const StrategyKind> StrategyKinds() {
-  static const std::array<StrategyKind, 2> kKinds = {RandomStrategyKind(), GridStrategyKind()};
+  static const std::array<StrategyKind, 3> kKinds = {BayesianStrategyKind(), RandomStrategyKind(), GridStrategyKind()};
   return kKinds;
 }
 

@@ -239,8 +239,6 @@ TEST_P(Unimplemented, IsNamedWithWhatToDoInstead) {
 const std::vector<UnimplementedCase>& UnimplementedCases() {
   static const std::vector<UnimplementedCase> cases = {
       {"constraints", "constraints: [eta < 0.5]"},
-      {"strategy", "strategy: {random_seed: 3}"},
-      {"strategy.bayesian", "strategy: {bayesian: {}}"},
       {"strategy.hyperband", "strategy: {hyperband: {max_resource: 9}}"},
       {"strategy.custom", "strategy: {custom: {name: mine}}"},
       {"limits.max_cost", "limits: {max_cost: 5}"},
@@ -311,7 +309,7 @@ definitions:
 
 TEST(ConvertSpecTest, EveryUnimplementedFieldIsNamedAtOnce) {
   const ParsedSpec parsed = Parse(R"(
-strategy: {bayesian: {}}
+strategy: {hyperband: {max_resource: 9}}
 limits: {max_cost: 3}
 early_stopping: {median: {}}
 trial: {container: {image: a}}
@@ -319,7 +317,7 @@ notifications: [{command: {command: [a]}}]
 )");
   std::vector<std::string> fields;
   for (const std::string& text : parsed.unimplemented) fields.push_back(text.substr(0, text.find(':')));
-  EXPECT_THAT(fields, ElementsAre("strategy.bayesian", "limits.max_cost", "early_stopping", "trial.container",
+  EXPECT_THAT(fields, ElementsAre("strategy.hyperband", "limits.max_cost", "early_stopping", "trial.container",
                                   "notifications"));
 }
 

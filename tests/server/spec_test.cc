@@ -65,11 +65,11 @@ TEST(BuildJobTest, OptionsInAListAreNamedByTheirPlace) {
 
 TEST(BuildJobTest, UnimplementedNamesAllThatIsMissing) {
   v1::TuningJobSpec spec = AskTellSpec("job");
-  spec.mutable_strategy()->mutable_bayesian();
+  spec.mutable_strategy()->mutable_hyperband()->set_max_resource(9);
   spec.mutable_early_stopping()->mutable_median();
   const absl::Status status = Build(spec).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("strategy.bayesian"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("strategy.hyperband"));
   EXPECT_THAT(std::string(status.message()), HasSubstr("early_stopping"));
 }
 

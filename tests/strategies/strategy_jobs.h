@@ -1,6 +1,7 @@
 // Specifications and trials for tests of strategies.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -54,6 +55,15 @@ inline Proposals Ask(const Strategy& strategy, int64_t ordinal, int32_t count = 
   absl::StatusOr<Proposals> proposals = strategy.Suggest({.ordinal = ordinal, .count = count, .pending = pending});
   EXPECT_TRUE(proposals.ok()) << proposals.status();
   return proposals.ok() ? *std::move(proposals) : Proposals{};
+}
+
+// Observes, and makes the fit that is due then.
+inline void Tell(Strategy& strategy, const Observation& observation) {
+  strategy.Observe(observation);
+  if (std::unique_ptr<FitTask> fit = strategy.BeginFit(); fit != nullptr) {
+    fit->Run(nullptr);
+    strategy.InstallFit(std::move(fit));
+  }
 }
 
 }  // namespace tuner::strategies

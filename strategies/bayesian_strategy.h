@@ -1,0 +1,40 @@
+// Gaussian-process Bayesian optimisation.
+//
+// The first points come from an initial design (the defaults or the centre, then a scrambled Sobol sequence), the
+// others maximise an acquisition function of a Gaussian process (Matern-5/2, one length-scale a parameter) that was
+// fitted to the warped results: an upper confidence bound, and at every fourth proposal the logarithm of the expected
+// improvement. Pending trials lower the deviation near them; failed and infeasible ones are bad results.
+// docs/bayesian.md tells why.
+//
+// Threads, ownership, errors: strategy.h. Memory: of n results n * width, and 3 * 8 * min(n, 1500)^2 bytes for the
+// model.
+#pragma once
+
+#include <memory>
+
+#include "core/job_spec.h"
+#include "strategies/gp/fit.h"
+#include "strategies/gp/maximiser.h"
+#include "strategies/gp/surrogate.h"
+#include "strategies/strategy.h"
+
+namespace tuner::strategies {
+
+// The constants of the method; what is here is what ships, and bench/ablation changes it.
+struct BayesianSettings {
+  double confidence = 1.8;    // coefficient of the upper confidence bound (Vizier's)
+  int improvement_every = 4;  // every so many proposals the expected improvement instead; 0: never
+  bool trust_region = true;
+  gp::FitPlan fit;
+  gp::SearchOptions search;
+  std::optional<gp::LengthPrior> length_prior;  // else by the number of parameters
+};
+
+// `settings` as they ship.
+absl::StatusOr<std::unique_ptr<Strategy>> MakeBayesianStrategy(const core::JobSpec& spec,
+                                                               const BayesianSettings& settings);
+
+// The registry's row.
+StrategyKind BayesianStrategyKind();
+
+}  // namespace tuner::strategies

@@ -1,0 +1,80 @@
+// What a point is worth trying: acquisition functions over a posterior, and the interface that the maximiser climbs.
+//
+// Shapes: points are columns (width x m). Values are to be maximised. Threads: const; any thread.
+#pragma once
+
+#include <Eigen/Core>
+#include <utility>
+
+#include "strategies/gp/posterior.h"
+
+namespace tuner::strategies::gp {
+
+class Acquisition {
+ public:
+  virtual ~Acquisition() = default;
+
+  // Not below Values, and cheap: without the variance.
+  virtual Eigen::VectorXd UpperBounds(const Eigen::Ref<const Eigen::MatrixXd>& points) const = 0;
+  virtual Eigen::VectorXd Values(const Eigen::Ref<const Eigen::MatrixXd>& points) const = 0;
+  // gradients: width x m, with respect to the columns' coordinates.
+  virtual void ValuesAndGradients(const Eigen::Ref<const Eigen::MatrixXd>& points, Eigen::VectorXd& values,
+                                  Eigen::MatrixXd& gradients) const = 0;
+};
+
+// A function of one posterior's mean and deviation that rises with both.
+class MeanDeviationAcquisition : public Acquisition {
+ public:
+  // `posterior` has labels. Its deviation is conditioned on `pending` points too (width x p), whose labels do not
+  // matter; its mean is not (Desautels et al. 2014: hallucinated observations).
+  MeanDeviationAcquisition(Posterior posterior, const Eigen::Ref<const Eigen::MatrixXd>& pending);
+
+  Eigen::VectorXd UpperBounds(const Eigen::Ref<const Eigen::MatrixXd>& points) const override;
+  Eigen::VectorXd Values(const Eigen::Ref<const Eigen::MatrixXd>& points) const override;
+  void ValuesAndGradients(const Eigen::Ref<const Eigen::MatrixXd>& points, Eigen::VectorXd& values,
+                          Eigen::MatrixXd& gradients) const override;
+
+  // Highest posterior mean at an observed point.
+  double incumbent() const { return incumbent_; }
+  const Posterior& posterior() const { return posterior_; }  // pending points included
+  Eigen::VectorXd Mean(const Eigen::Ref<const Eigen::MatrixXd>& points) const;
+  // Conditions the deviation on one more pending point.
+  void AddPending(const Eigen::Ref<const Eigen::VectorXd>& point);
+
+ protected:
+  struct Value {
+    double value = 0;
+    double by_mean = 0;       // derivative
+    double by_deviation = 0;  // derivative, >= 0
+  };
+  virtual Value Evaluate(double mean, double deviation) const = 0;
+
+ private:
+  Posterior posterior_;
+  Eigen::VectorXd mean_weights_;  // zero for pending points
+  double incumbent_ = 0;
+};
+
+// mean + coefficient * deviation (Srinivas et al. 2010).
+class UpperConfidenceBound : public MeanDeviationAcquisition {
+ public:
+  UpperConfidenceBound(Posterior posterior, const Eigen::Ref<const Eigen::MatrixXd>& pending, double coefficient)
+      : MeanDeviationAcquisition(std::move(posterior), pending), coefficient_(coefficient) {}
+
+ protected:
+  Value Evaluate(double mean, double deviation) const override;
+
+ private:
+  double coefficient_;
+};
+
+// Logarithm of the expected improvement over the incumbent's mean (Ament et al. 2023, arXiv 2310.20708).
+class LogExpectedImprovement : public MeanDeviationAcquisition {
+ public:
+  using MeanDeviationAcquisition::MeanDeviationAcquisition;
+
+ protected:
+  Value Evaluate(double mean, double deviation) const override;
+};
+
+}  // namespace tuner::strategies::gp

@@ -1,0 +1,29 @@
+#include "strategies/gp/kernel.h"
+
+#include <cmath>
+
+namespace tuner::strategies::gp {
+
+double KernelParameters::signal() const { return std::exp(log_signal); }
+double KernelParameters::noise() const { return std::exp(log_noise); }
+
+Eigen::MatrixXd Scaled(const Eigen::Ref<const Eigen::MatrixXd>& points, const std::vector<int>& groups,
+                       const KernelParameters& parameters) {
+  Eigen::VectorXd factors(points.rows());
+  for (Eigen::Index i = 0; i < points.rows(); ++i) {
+    factors[i] = std::exp(-parameters.log_length[groups[static_cast<size_t>(i)]]);
+  }
+  return factors.asDiagonal() * points;
+}
+
+Eigen::MatrixXd SquaredDistances(const Eigen::Ref<const Eigen::MatrixXd>& a,
+                                 const Eigen::Ref<const Eigen::MatrixXd>& b) {
+  Eigen::MatrixXd result(a.cols(), b.cols());
+  result.noalias() = -2 * a.transpose() * b;
+  result.colwise() += a.colwise().squaredNorm().transpose();
+  result.rowwise() += b.colwise().squaredNorm();
+  result = result.cwiseMax(0.0);  // cancellation leaves tiny negative ones
+  return result;
+}
+
+}  // namespace tuner::strategies::gp
