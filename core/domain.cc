@@ -322,12 +322,35 @@ double ToUnit(const Domain& domain, const ParameterValue& value) {
 
 ParameterValue FromUnit(const Domain& domain, double u) {
   u = u > 0 ? std::min(u, 1.0) : 0.0;
-  const std::optional<uint64_t> count = Count(domain, false);
-  if (!count.has_value()) return ContinuousFromUnit(std::get<DoubleDomain>(domain), u);
-  if (*count == 1) return ValueAt(domain, 0, false);
-  if (const std::optional<Ladder> ladder = UnevenLadder(domain)) return ValueAt(domain, ladder->FromUnit(u), false);
-  const uint64_t index = static_cast<uint64_t>(u * static_cast<double>(*count));
-  return ValueAt(domain, std::min(index, *count - 1), false);
+  if (!Count(domain, false).has_value()) return ContinuousFromUnit(std::get<DoubleDomain>(domain), u);
+  return ValueAt(domain, PlaceFromUnit(domain, u), false);
+}
+
+uint64_t PlaceFromUnit(const Domain& domain, double u) {
+  u = u > 0 ? std::min(u, 1.0) : 0.0;
+  const uint64_t count = Count(domain, false).value_or(1);
+  if (count == 1) return 0;
+  if (const std::optional<Ladder> ladder = UnevenLadder(domain)) return ladder->FromUnit(u);
+  const uint64_t index = static_cast<uint64_t>(u * static_cast<double>(count));
+  return std::min(index, count - 1);
+}
+
+double Number(const Domain& domain, const ParameterValue& value) {
+  if (const auto* real = std::get_if<double>(&value)) return *real;
+  if (const auto* whole = std::get_if<int64_t>(&value)) return static_cast<double>(*whole);
+  return static_cast<double>(IndexOf(domain, value));
+}
+
+double NumberAt(const Domain& domain, uint64_t index, bool for_grid) {
+  const bool is_listed =
+      std::holds_alternative<CategoricalDomain>(domain) || std::holds_alternative<BooleanDomain>(domain);
+  return is_listed ? static_cast<double>(index) : Number(domain, ValueAt(domain, index, for_grid));
+}
+
+double NumberFromUnit(const Domain& domain, double u) {
+  u = u > 0 ? std::min(u, 1.0) : 0.0;
+  if (!Count(domain, false).has_value()) return ContinuousFromUnit(std::get<DoubleDomain>(domain), u);
+  return NumberAt(domain, PlaceFromUnit(domain, u), false);
 }
 
 }  // namespace tuner::core::domain

@@ -27,6 +27,13 @@ ParameterValue ValueAt(const Domain& domain, uint64_t index, bool for_grid);
 // Inverse of ValueAt without for_grid; 0 for a continuous domain.
 uint64_t IndexOf(const Domain& domain, const ParameterValue& value);
 
+// Values as numbers: the value itself, the place in the list of a category, 0 or 1 of a boolean. Place: of a countable
+// domain's value, 0 of a continuous one. No allocation.
+double Number(const Domain& domain, const ParameterValue& value);
+double NumberAt(const Domain& domain, uint64_t index, bool for_grid);
+double NumberFromUnit(const Domain& domain, double u);
+uint64_t PlaceFromUnit(const Domain& domain, double u);
+
 double ToUnit(const Domain& domain, const ParameterValue& value);
 ParameterValue FromUnit(const Domain& domain, double u);
 

@@ -8,6 +8,7 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/time/time.h"
+#include "core/constraint.h"
 #include "core/search_space.h"
 
 namespace tuner::core {
@@ -88,6 +89,7 @@ struct JobSpec {
   std::vector<Objective> additional_objectives;  // without targets; all objectives differ in their metrics
   std::vector<OutcomeConstraint> outcome_constraints;
   SearchSpace space;
+  ConstraintSet constraints;  // over space and static_parameters
   ParameterMap static_parameters;
   Options strategy;
   uint64_t random_seed = 0;

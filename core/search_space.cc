@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <iterator>
 #include <limits>
 #include <utility>
@@ -161,6 +162,37 @@ ParameterMap SearchSpace::PointFromUnits(const std::vector<double>& units) const
       point.emplace(parameters_[i].name, FromUnit(static_cast<int>(i), units[i]));
   }
   return point;
+}
+
+void SearchSpace::Numbers(const ParameterMap& point, absl::Span<double> numbers) const {
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    const auto found = point.find(parameters_[i].name);
+    numbers[i] = found == point.end() ? std::numeric_limits<double>::quiet_NaN()
+                                      : domain::Number(parameters_[i].domain, found->second);
+  }
+}
+
+void SearchSpace::NumbersFromUnits(absl::Span<const double> units, absl::Span<double> numbers) const {
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    const int parent = parameters_[i].parent;
+    const bool active = parent < 0 || (!std::isnan(numbers[parent]) &&
+                                       IsActiveUnder(static_cast<int>(i),
+                                                     domain::PlaceFromUnit(parameters_[parent].domain, units[parent])));
+    numbers[i] =
+        active ? domain::NumberFromUnit(parameters_[i].domain, units[i]) : std::numeric_limits<double>::quiet_NaN();
+  }
+}
+
+bool SearchSpace::IsActiveUnderAll(int child, uint64_t first, uint64_t last) const {
+  const std::vector<uint64_t>& indexes = parent_indexes_[child];
+  const auto begin = std::lower_bound(indexes.begin(), indexes.end(), first);
+  return static_cast<uint64_t>(std::upper_bound(begin, indexes.end(), last) - begin) == last - first + 1;
+}
+
+bool SearchSpace::IsActiveUnderSome(int child, uint64_t first, uint64_t last) const {
+  const std::vector<uint64_t>& indexes = parent_indexes_[child];
+  const auto begin = std::lower_bound(indexes.begin(), indexes.end(), first);
+  return begin != indexes.end() && *begin <= last;
 }
 
 std::optional<absl::uint128> SearchSpace::ValueCount(int index, bool for_grid) const {

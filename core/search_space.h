@@ -93,6 +93,16 @@ class SearchSpace {
   // The point of a whole vector of unit coordinates, one for each parameter, those of inactive parameters ignored.
   ParameterMap PointFromUnits(const std::vector<double>& units) const;
 
+  // Points as numbers, one for each parameter: the value of a double, integer or discrete one, the place in the list of
+  // a category, 0 or 1 of a boolean; NaN of an inactive one. The first takes a point that Canonical returned. No
+  // allocation.
+  void Numbers(const ParameterMap& point, absl::Span<double> numbers) const;
+  void NumbersFromUnits(absl::Span<const double> units, absl::Span<double> numbers) const;
+  // Whether parameter `child` is active under its parent's values of places `first` to `last` (ValueAt), under all or
+  // some of them.
+  bool IsActiveUnderAll(int child, uint64_t first, uint64_t last) const;
+  bool IsActiveUnderSome(int child, uint64_t first, uint64_t last) const;
+
   // Number of values of parameter `index`; nullopt if it is continuous. With `for_grid`, a double with grid_points has
   // that many.
   std::optional<absl::uint128> ValueCount(int index, bool for_grid) const;

@@ -4,9 +4,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "core/text_scanner.h"
 #include "core/trial_filter_node.h"
 
 namespace tuner::core {
@@ -33,22 +33,20 @@ constexpr std::array<FieldName, 7> kFields = {{{"number", Field::kNumber},
 constexpr std::array<FieldName, 3> kMaps = {
     {{"parameters", Field::kParameter}, {"metrics", Field::kMetric}, {"tags", Field::kTag}}};
 
-bool IsWordStart(char c) { return absl::ascii_isalpha(c) || c == '_'; }
-bool IsWordPart(char c) { return absl::ascii_isalnum(c) || c == '_'; }
-bool IsLiteralPart(char c) { return IsWordPart(c) || c == '+' || c == '-' || c == '.' || c == ':'; }
+bool IsLiteralPart(char c) { return TextScanner::IsWordPart(c) || c == '+' || c == '-' || c == '.' || c == ':'; }
 
 }  // namespace
 
 // Recursive descent: disjunction, conjunction, negation, comparison.
 class TrialFilter::Node::Parser {
  public:
-  explicit Parser(absl::string_view text) : text_(text) {}
+  explicit Parser(absl::string_view text) : in_(text, "filter: ") {}
 
   absl::StatusOr<std::unique_ptr<Node>> Parse() {
     absl::StatusOr<std::unique_ptr<Node>> root = Chain(Kind::kOr, "OR", 0);
     if (!root.ok()) return root;
-    SkipSpace();
-    if (at_ < text_.size()) return Expected("AND, OR or the end");
+    in_.SkipSpace();
+    if (!in_.AtEnd()) return in_.Expected("AND, OR or the end");
     return root;
   }
 
@@ -62,13 +60,14 @@ class TrialFilter::Node::Parser {
       Result operand = chain_kind == Kind::kOr ? Chain(Kind::kAnd, "AND", depth) : Operand(depth);
       if (!operand.ok()) return operand;
       chain->operands.push_back(*std::move(operand));
-    } while (TakeKeyword(keyword));
+    } while (in_.TakeKeyword(keyword));
     return chain->operands.size() == 1 ? std::move(chain->operands[0]) : std::move(chain);
   }
 
   Result Operand(int depth) {
-    if (depth > kMaxDepth) return Error(absl::StrCat("is nested deeper than ", kMaxDepth, " levels; write it flatter"));
-    if (TakeKeyword("NOT")) {
+    if (depth > kMaxDepth)
+      return in_.Error(absl::StrCat("is nested deeper than ", kMaxDepth, " levels; write it flatter"));
+    if (in_.TakeKeyword("NOT")) {
       Result operand = Operand(depth + 1);
       if (!operand.ok()) return operand;
       auto negation = std::make_unique<Node>();
@@ -76,10 +75,10 @@ class TrialFilter::Node::Parser {
       negation->operands.push_back(*std::move(operand));
       return negation;
     }
-    if (!Take("(")) return Comparison();
+    if (!in_.Take("(")) return Comparison();
     Result inner = Chain(Kind::kOr, "OR", depth + 1);
     if (!inner.ok()) return inner;
-    if (!Take(")")) return Expected("AND, OR or ')'");
+    if (!in_.Take(")")) return in_.Expected("AND, OR or ')'");
     return inner;
   }
 
@@ -93,9 +92,9 @@ class TrialFilter::Node::Parser {
   }
 
   absl::Status ReadField(Node& node) {
-    SkipSpace();
-    const size_t start = at_;
-    const absl::string_view word = ReadWord();
+    in_.SkipSpace();
+    const size_t start = in_.at();
+    const absl::string_view word = in_.ReadWord();
     for (const FieldName& name : kFields) {
       if (name.text == word) {
         node.field = name.field;
@@ -107,68 +106,68 @@ class TrialFilter::Node::Parser {
       node.field = name.field;
       return ReadKey(node);
     }
-    at_ = start;
-    return Expected(
+    in_.Reset(start);
+    return in_.Expected(
         "one of number, state, origin, objective, best_objective, parameters.NAME, metrics.NAME, tags.NAME, "
         "create_time, end_time");
   }
 
   absl::Status ReadKey(Node& node) {
-    if (at_ >= text_.size() || text_[at_] != '.') return Expected("'.' and a name");
-    ++at_;
-    if (at_ < text_.size() && text_[at_] == '"') return ReadQuoted(node.key);
-    const size_t start = at_;
-    while (at_ < text_.size() && IsWordPart(text_[at_])) ++at_;
-    if (at_ == start) return Expected("a name of letters, digits and _, or one in double quotes");
-    node.key = std::string(text_.substr(start, at_ - start));
+    if (in_.Next() != '.') return in_.Expected("'.' and a name");
+    in_.Advance(1);
+    if (in_.Next() == '"') return in_.ReadQuoted(node.key);
+    const size_t start = in_.at();
+    while (TextScanner::IsWordPart(in_.Next())) in_.Advance(1);
+    if (in_.at() == start) return in_.Expected("a name of letters, digits and _, or one in double quotes");
+    node.key = std::string(in_.text().substr(start, in_.at() - start));
     return absl::OkStatus();
   }
 
   absl::Status ReadOperator(Node& node) {
-    SkipSpace();
-    const size_t start = at_;
-    if (Take("!=")) {
+    in_.SkipSpace();
+    const size_t start = in_.at();
+    if (in_.Take("!=")) {
       node.op = Operator::kNotEqual;
-    } else if (Take("<=")) {
+    } else if (in_.Take("<=")) {
       node.op = Operator::kLessOrEqual;
-    } else if (Take(">=")) {
+    } else if (in_.Take(">=")) {
       node.op = Operator::kGreaterOrEqual;
-    } else if (Take("<")) {
+    } else if (in_.Take("<")) {
       node.op = Operator::kLess;
-    } else if (Take(">")) {
+    } else if (in_.Take(">")) {
       node.op = Operator::kGreater;
-    } else if (Take("=")) {
+    } else if (in_.Take("=")) {
       node.op = Operator::kEqual;
     } else {
-      return Expected(
+      return in_.Expected(
           "one of = != < <= > >= (names with other characters than letters, digits and _ stand in double quotes)");
     }
     const bool is_name = node.field == Field::kState || node.field == Field::kOrigin;
     if (is_name && node.op != Operator::kEqual && node.op != Operator::kNotEqual) {
-      at_ = start;
-      return Expected("= or !=, as states and origins have no order");
+      in_.Reset(start);
+      return in_.Expected("= or !=, as states and origins have no order");
     }
     return absl::OkStatus();
   }
 
   absl::Status ReadLiteral(Node& node) {
-    SkipSpace();
-    const size_t start = at_;
+    in_.SkipSpace();
+    const size_t start = in_.at();
     Literal& read = node.literal;
-    if (at_ < text_.size() && text_[at_] == '"') {
+    if (in_.Next() == '"') {
       read.quoted = true;
-      if (absl::Status status = ReadQuoted(read.text); !status.ok()) return status;
+      if (absl::Status status = in_.ReadQuoted(read.text); !status.ok()) return status;
     } else {
-      while (at_ < text_.size() && IsLiteralPart(text_[at_])) ++at_;
-      if (at_ == start) return Expected("a value: a number, a word, or text in double quotes");
-      read.text = std::string(text_.substr(start, at_ - start));
+      while (IsLiteralPart(in_.Next())) in_.Advance(1);
+      if (in_.at() == start) return in_.Expected("a value: a number, a word, or text in double quotes");
+      read.text = std::string(in_.text().substr(start, in_.at() - start));
       double number = 0;
       if (absl::SimpleAtod(read.text, &number)) read.number = number;
     }
     absl::Status fits = CheckLiteral(node);
     if (fits.ok()) return fits;
-    at_ = start;
-    return Expected(fits.message());
+    in_.Reset(start);
+    return in_.Expected(fits.message());
   }
 
   // What the field needs, if the literal is something else.
@@ -214,58 +213,7 @@ class TrialFilter::Node::Parser {
     return false;
   }
 
-  absl::Status ReadQuoted(std::string& out) {
-    const size_t start = at_;
-    for (++at_; at_ < text_.size() && text_[at_] != '"'; ++at_) {
-      if (text_[at_] == '\\' && at_ + 1 < text_.size()) ++at_;
-      out.push_back(text_[at_]);
-    }
-    if (at_ >= text_.size()) {
-      at_ = start;
-      return Error("opens a double quote that is never closed");
-    }
-    ++at_;
-    return absl::OkStatus();
-  }
-
-  absl::string_view ReadWord() {
-    const size_t start = at_;
-    if (at_ < text_.size() && IsWordStart(text_[at_])) {
-      while (at_ < text_.size() && IsWordPart(text_[at_])) ++at_;
-    }
-    return text_.substr(start, at_ - start);
-  }
-
-  bool Take(absl::string_view symbol) {
-    SkipSpace();
-    if (!absl::StartsWith(text_.substr(at_), symbol)) return false;
-    at_ += symbol.size();
-    return true;
-  }
-
-  bool TakeKeyword(absl::string_view keyword) {
-    SkipSpace();
-    const size_t start = at_;
-    if (ReadWord() == keyword) return true;
-    at_ = start;
-    return false;
-  }
-
-  void SkipSpace() {
-    while (at_ < text_.size() && absl::ascii_isspace(text_[at_])) ++at_;
-  }
-
-  absl::Status Error(absl::string_view what) const {
-    return absl::InvalidArgumentError(absl::StrCat("filter: at character ", at_ + 1, " it ", what));
-  }
-  absl::Status Expected(absl::string_view what) const {
-    const std::string found = at_ < text_.size() ? absl::StrCat("\"", text_.substr(at_, 20), "\"") : "the end";
-    return absl::InvalidArgumentError(
-        absl::StrCat("filter: at character ", at_ + 1, " expected ", what, ", found ", found));
-  }
-
-  absl::string_view text_;
-  size_t at_ = 0;
+  TextScanner in_;
 };
 
 absl::StatusOr<TrialFilter> TrialFilter::Parse(std::string_view filter) {

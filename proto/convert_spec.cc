@@ -26,6 +26,7 @@ class SpecReader {
     ReadObjectives();
     ReadSpace();
     ReadStaticParameters();
+    ReadConstraints();
     ReadStrategy();
     ReadLimits(wire_.limits(), out_.spec.limits, out_.problems);
     if (wire_.completion_criteria().has_max_trials_not_improving()) {
@@ -97,6 +98,15 @@ class SpecReader {
         Add(absl::StrCat("static_parameters.", name), std::string(value.status().message()));
       }
     }
+  }
+
+  void ReadConstraints() {
+    const std::vector<std::string> texts(wire_.constraints().begin(), wire_.constraints().end());
+    // Names of what could not be read itself are not to blame.
+    const bool has_names = !out_.spec.space.parameters().empty() &&
+                           out_.spec.static_parameters.size() == static_cast<size_t>(wire_.static_parameters_size());
+    const core::SearchSpace* space = has_names ? &out_.spec.space : nullptr;
+    out_.spec.constraints = core::ConstraintSet::Parse(texts, space, out_.spec.static_parameters, out_.problems);
   }
 
   void ReadStrategy() {

@@ -10,6 +10,7 @@
 #include "absl/numeric/int128.h"
 #include "absl/strings/str_cat.h"
 #include "core/rng.h"
+#include "strategies/feasible_sampler.h"
 #include "tuner/v1/strategies.pb.h"
 
 namespace tuner::strategies {
@@ -64,7 +65,8 @@ class Fingerprint {
 
 class RandomStrategy : public Strategy {
  public:
-  RandomStrategy(core::SearchSpace space, uint64_t seed) : space_(std::move(space)), seed_(seed) {
+  RandomStrategy(core::SearchSpace space, core::ConstraintSet constraints, uint64_t seed)
+      : space_(std::move(space)), constraints_(std::move(constraints)), sampler_(space_, constraints_), seed_(seed) {
     const std::optional<absl::uint128> count = space_.PointCount(/*for_grid=*/false);
     if (count.has_value() && *count <= std::numeric_limits<uint64_t>::max()) point_count_ = absl::Uint128Low64(*count);
   }
@@ -121,13 +123,13 @@ class RandomStrategy : public Strategy {
   // A point that is not known, where there is one; nullopt if told to stop.
   std::optional<core::ParameterMap> Draw(uint64_t ordinal, const Keys& others, const SuggestContext& context) const {
     core::Rng rng(seed_, ordinal, kDraws);
-    std::vector<double> units(space_.parameters().size());
     core::ParameterMap point;
     const int redraws = point_count_.has_value() ? kFiniteRedraws : kContinuousRedraws;
     for (int i = 0; i < redraws; ++i) {
       if (i % kStopInterval == kStopInterval - 1 && Stopped(context)) return std::nullopt;
-      for (double& u : units) u = rng.NextDouble();
-      point = space_.PointFromUnits(units);
+      std::optional<std::vector<double>> units = sampler_.DrawUnits(rng, context.stop);
+      if (!units.has_value()) return std::nullopt;
+      point = space_.PointFromUnits(*units);
       if (!Known(*Key(point), others)) return point;
     }
     if (!point_count_.has_value()) return point;
@@ -149,6 +151,8 @@ class RandomStrategy : public Strategy {
   }
 
   const core::SearchSpace space_;
+  const core::ConstraintSet constraints_;
+  const FeasibleSampler sampler_;
   const uint64_t seed_;
   std::optional<uint64_t> point_count_;  // of a finite space
   int64_t finished_ = 0;
@@ -156,7 +160,7 @@ class RandomStrategy : public Strategy {
 };
 
 absl::StatusOr<std::unique_ptr<Strategy>> Make(const core::JobSpec& spec) {
-  return std::make_unique<RandomStrategy>(spec.space, spec.random_seed);
+  return std::make_unique<RandomStrategy>(spec.space, spec.constraints, spec.random_seed);
 }
 
 core::Problems Validate(const core::JobSpec& spec) {

@@ -1,0 +1,308 @@
+#include "strategies/feasible_sampler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <queue>
+#include <utility>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/strings/str_cat.h"
+#include "core/domain.h"
+
+namespace tuner::strategies {
+namespace {
+
+using core::Extent;
+using core::Interval;
+
+// Plain draws that tell whether few are feasible, and how many few are. Their stream; stored jobs rely on it.
+constexpr int kProbes = 256;
+constexpr int kFewProbes = 8;
+constexpr uint32_t kProbeStream = 90;
+constexpr int kMaxBoxes = 1000;
+// Halving goes on down to this width of a continuous coordinate.
+constexpr double kMinWidth = 0x1p-44;
+// Draws for one point, in turn.
+constexpr int kPlainDraws = 4096;
+constexpr int kPlainDrawsIfFew = 32;
+constexpr int kPavingDraws = 4096;
+constexpr int kDescents = 24;
+constexpr int kDescentDraws = 512;
+constexpr int kStepsPerCoordinate = 8;
+constexpr int kShrinks = 40;
+constexpr int kStopInterval = 64;
+
+bool Stopped(StopToken stop) { return stop != nullptr && stop->load(std::memory_order_relaxed); }
+
+// The least unit coordinate of the place.
+double CellStart(const core::Domain& domain, uint64_t place) {
+  double below = 0;
+  double at = 1;
+  while (at - below > kMinWidth) {
+    const double middle = (below + at) / 2;
+    (core::domain::PlaceFromUnit(domain, middle) >= place ? at : below) = middle;
+  }
+  return at;
+}
+
+}  // namespace
+
+FeasibleSampler::FeasibleSampler(const core::SearchSpace& space, const core::ConstraintSet& constraints)
+    : space_(space), constraints_(constraints) {
+  if (constraints.empty()) return;
+  std::vector<bool> branches(space.parameters().size());
+  for (int i = 0; i < constraints.size(); ++i) {
+    for (int index : constraints.Mentioned(i)) {
+      for (; index >= 0; index = space.parameters()[static_cast<size_t>(index)].parent) {
+        branches[static_cast<size_t>(index)] = true;
+      }
+    }
+  }
+  for (size_t i = 0; i < branches.size(); ++i) {
+    if (branches[i]) branching_.push_back(static_cast<int>(i));
+  }
+  core::Rng rng(0, 0, kProbeStream);
+  std::vector<double> units(space.parameters().size());
+  int feasible = 0;
+  for (int i = 0; i < kProbes; ++i) {
+    for (double& u : units) u = rng.NextDouble();
+    feasible += SatisfiedUnits(units) ? 1 : 0;
+  }
+  few_ = feasible < kFewProbes;
+  if (few_) Pave();
+}
+
+bool FeasibleSampler::SatisfiedUnits(absl::Span<const double> units) const {
+  if (constraints_.empty()) return true;
+  absl::InlinedVector<double, 128> numbers(units.size());
+  space_.NumbersFromUnits(units, absl::MakeSpan(numbers));
+  return constraints_.Satisfied(numbers);
+}
+
+FeasibleSampler::Box FeasibleSampler::Cube() const {
+  return {std::vector<double>(branching_.size(), 0.0), std::vector<double>(branching_.size(), 1.0)};
+}
+
+Extent FeasibleSampler::Judge(const Box& box, int& split) const {
+  absl::InlinedVector<Interval, 128> intervals(space_.parameters().size());
+  absl::InlinedVector<std::pair<uint64_t, uint64_t>, 128> places(space_.parameters().size());
+  absl::InlinedVector<double, 128> widths(space_.parameters().size());  // 0: nothing to halve
+  for (size_t b = 0; b < branching_.size(); ++b) {
+    const size_t index = static_cast<size_t>(branching_[b]);
+    const core::Parameter& parameter = space_.parameters()[index];
+    Interval& interval = intervals[index];
+    if (parameter.parent >= 0) {
+      const size_t parent = static_cast<size_t>(parameter.parent);
+      const auto [first, last] = places[parent];
+      interval.active = intervals[parent].active;
+      if (!space_.IsActiveUnderSome(branching_[b], first, last)) {
+        interval.active = Extent::kNone;
+      } else if (!space_.IsActiveUnderAll(branching_[b], first, last)) {
+        interval.active = std::min(interval.active, Extent::kSome);
+      }
+      if (interval.active == Extent::kNone) continue;
+    }
+    const double low = box.low[b];
+    const double high = std::nextafter(box.high[b], 0);  // outside of the box itself
+    places[index] = {core::domain::PlaceFromUnit(parameter.domain, low),
+                     core::domain::PlaceFromUnit(parameter.domain, high)};
+    interval.low = core::domain::NumberFromUnit(parameter.domain, low);
+    interval.high = core::domain::NumberFromUnit(parameter.domain, high);
+    if (interval.low < interval.high && high - low > kMinWidth) widths[index] = high - low;
+  }
+  Extent all = Extent::kAll;
+  int widest = -1;
+  const auto consider = [&](int index) {
+    for (; index >= 0; index = space_.parameters()[static_cast<size_t>(index)].parent) {
+      const size_t i = static_cast<size_t>(index);
+      if (intervals[i].active == Extent::kNone || widths[i] == 0) continue;
+      if (widest < 0 || widths[i] > widths[static_cast<size_t>(widest)]) widest = index;
+    }
+  };
+  for (int i = 0; i < constraints_.size(); ++i) {
+    const Extent extent = constraints_.Judge(i, intervals);
+    if (extent == Extent::kNone) return extent;
+    if (extent == Extent::kAll) continue;
+    all = Extent::kSome;
+    for (const int index : constraints_.Mentioned(i)) consider(index);
+  }
+  split = widest < 0
+              ? -1
+              : static_cast<int>(std::lower_bound(branching_.begin(), branching_.end(), widest) - branching_.begin());
+  return all;
+}
+
+std::pair<FeasibleSampler::Box, FeasibleSampler::Box> FeasibleSampler::Halve(const Box& box, int split) const {
+  const size_t b = static_cast<size_t>(split);
+  const core::Domain& domain = space_.parameters()[static_cast<size_t>(branching_[b])].domain;
+  double middle = (box.low[b] + box.high[b]) / 2;
+  const uint64_t first = core::domain::PlaceFromUnit(domain, box.low[b]);
+  const uint64_t last = core::domain::PlaceFromUnit(domain, std::nextafter(box.high[b], 0));
+  if (first < last) {
+    // Between two values, so that none lies in both halves.
+    const uint64_t half = std::clamp(core::domain::PlaceFromUnit(domain, middle), first + 1, last);
+    middle = std::clamp(CellStart(domain, half), box.low[b], box.high[b]);
+  }
+  std::pair<Box, Box> halves = {box, box};
+  halves.first.high[b] = middle;
+  halves.second.low[b] = middle;
+  return halves;
+}
+
+// Halves the largest box that is neither out nor all in, until there are kMaxBoxes.
+void FeasibleSampler::Pave() {
+  struct Open {
+    double volume;
+    Box box;
+    int split;
+    bool operator<(const Open& other) const { return volume < other.volume; }
+  };
+  std::priority_queue<Open> open;
+  std::vector<std::pair<double, Box>> done;
+  const auto add = [&](double volume, Box box) {
+    int split = -1;
+    const Extent extent = volume > 0 ? Judge(box, split) : Extent::kNone;
+    if (extent == Extent::kNone) return;
+    if (extent == Extent::kAll || split < 0) {
+      done.emplace_back(volume, std::move(box));
+    } else {
+      open.push({volume, std::move(box), split});
+    }
+  };
+  add(1, Cube());
+  while (!open.empty() && open.size() + done.size() < kMaxBoxes) {
+    const Open largest = open.top();
+    open.pop();
+    auto [left, right] = Halve(largest.box, largest.split);
+    const size_t b = static_cast<size_t>(largest.split);
+    const double width = largest.box.high[b] - largest.box.low[b];
+    const double left_volume = largest.volume * (left.high[b] - left.low[b]) / width;
+    const double right_volume = largest.volume * (right.high[b] - right.low[b]) / width;
+    add(left_volume, std::move(left));
+    add(right_volume, std::move(right));
+  }
+  for (; !open.empty(); open.pop()) done.emplace_back(open.top().volume, open.top().box);
+  none_ = done.empty();
+  double total = 0;
+  for (const auto& [volume, box] : done) total += volume;
+  double below = 0;
+  for (auto& [volume, box] : done) {
+    below += volume / total;
+    volume_below_.push_back(below);
+    paving_.push_back(std::move(box));
+  }
+}
+
+void FeasibleSampler::DrawIn(const Box& box, core::Rng& rng, std::vector<double>& units) const {
+  for (double& u : units) u = rng.NextDouble();
+  for (size_t b = 0; b < branching_.size(); ++b) {
+    double& u = units[static_cast<size_t>(branching_[b])];
+    u = box.low[b] + u * (box.high[b] - box.low[b]);
+  }
+}
+
+bool FeasibleSampler::AcceptOrPin(std::vector<double>& units) const {
+  if (SatisfiedUnits(units)) return true;
+  for (const auto& [index, value] : constraints_.pins()) {
+    double& u = units[static_cast<size_t>(index)];
+    const double drawn = std::exchange(u, space_.ToUnit(index, value));
+    if (SatisfiedUnits(units)) return true;
+    u = drawn;
+  }
+  return false;
+}
+
+// Depth first into random halves, with a draw from each box on the way; starts again from time to time, as the first
+// halves may be the wrong ones.
+bool FeasibleSampler::Descend(core::Rng& rng, StopToken stop, std::vector<double>& units) const {
+  for (int descent = 0; descent < kDescents; ++descent) {
+    std::vector<Box> stack = {Cube()};
+    for (int draws = 0; draws < kDescentDraws && !stack.empty(); ++draws) {
+      if (draws % kStopInterval == 0 && Stopped(stop)) return false;
+      const Box box = std::move(stack.back());
+      stack.pop_back();
+      int split = -1;
+      const Extent extent = Judge(box, split);
+      if (extent == Extent::kNone) continue;
+      DrawIn(box, rng, units);
+      if (AcceptOrPin(units)) return true;
+      if (split < 0) continue;
+      auto [left, right] = Halve(box, split);
+      if (rng.NextBelow(2) == 0) std::swap(left, right);
+      stack.push_back(std::move(left));
+      stack.push_back(std::move(right));
+    }
+  }
+  return false;
+}
+
+void FeasibleSampler::HitAndRun(core::Rng& rng, std::vector<double>& units) const {
+  std::vector<double> direction(branching_.size());
+  std::vector<double> moved;
+  const size_t steps = kStepsPerCoordinate * branching_.size();
+  for (size_t step = 0; step < steps; ++step) {
+    for (double& d : direction) d = rng.NextDouble() + rng.NextDouble() + rng.NextDouble() - 1.5;
+    if (step % 2 == 0) {  // along one coordinate
+      const size_t one = rng.NextBelow(branching_.size());
+      for (size_t b = 0; b < direction.size(); ++b) direction[b] = b == one ? 1 : 0;
+    }
+    double low = -std::numeric_limits<double>::infinity();
+    double high = std::numeric_limits<double>::infinity();
+    for (size_t b = 0; b < direction.size(); ++b) {
+      if (direction[b] == 0) continue;
+      const double u = units[static_cast<size_t>(branching_[b])];
+      const double to_zero = -u / direction[b];
+      const double to_one = (1 - u) / direction[b];
+      low = std::max(low, std::min(to_zero, to_one));
+      high = std::min(high, std::max(to_zero, to_one));
+    }
+    for (int shrink = 0; shrink < kShrinks && low < high; ++shrink) {
+      const double t = low + rng.NextDouble() * (high - low);
+      moved = units;
+      for (size_t b = 0; b < direction.size(); ++b) {
+        double& u = moved[static_cast<size_t>(branching_[b])];
+        u = std::clamp(u + t * direction[b], 0.0, 1.0);
+      }
+      if (SatisfiedUnits(moved)) {
+        units = moved;
+        break;
+      }
+      (t < 0 ? low : high) = t;
+    }
+  }
+}
+
+std::optional<std::vector<double>> FeasibleSampler::DrawUnits(core::Rng& rng, StopToken stop) const {
+  std::vector<double> units(space_.parameters().size());
+  if (constraints_.empty()) {
+    for (double& u : units) u = rng.NextDouble();
+    return units;
+  }
+  if (none_) return std::nullopt;
+  const Box cube = Cube();
+  const int plain = few_ ? kPlainDrawsIfFew : kPlainDraws;
+  for (int i = 0; i < plain; ++i) {
+    if (i % kStopInterval == kStopInterval - 1 && Stopped(stop)) return std::nullopt;
+    DrawIn(cube, rng, units);
+    if (AcceptOrPin(units)) return units;
+  }
+  for (int i = 0; i < kPavingDraws && !paving_.empty(); ++i) {
+    if (i % kStopInterval == kStopInterval - 1 && Stopped(stop)) return std::nullopt;
+    const auto chosen = std::upper_bound(volume_below_.begin(), volume_below_.end() - 1, rng.NextDouble());
+    DrawIn(paving_[static_cast<size_t>(chosen - volume_below_.begin())], rng, units);
+    if (AcceptOrPin(units)) return units;
+  }
+  if (!Descend(rng, stop, units)) return std::nullopt;
+  HitAndRun(rng, units);
+  return units;
+}
+
+std::string FeasibleSampler::ExhaustedReason() const {
+  if (none_) return "no point of the search space satisfies the constraints";
+  const int draws =
+      (few_ ? kPlainDrawsIfFew : kPlainDraws) + (paving_.empty() ? 0 : kPavingDraws) + kDescents * kDescentDraws;
+  return absl::StrCat("no point that satisfies the constraints was found in ", draws, " draws");
+}
+
+}  // namespace tuner::strategies
