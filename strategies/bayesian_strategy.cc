@@ -345,7 +345,6 @@ absl::StatusOr<std::unique_ptr<Strategy>> MakeBayesianStrategy(const core::JobSp
   if (!options.ParseFromString(spec.strategy.bytes)) {
     return absl::InvalidArgumentError("strategy.bayesian: cannot be read; send it again");
   }
-  gp::UseCallersThreadForBlas();
   absl::StatusOr<std::unique_ptr<Strategy>> random = RandomStrategyKind().make(spec);
   if (!random.ok()) return random.status();
   return std::make_unique<BayesianStrategy>(spec, options, settings, *std::move(random));

@@ -19,7 +19,7 @@ BACK_ENDS = {"strategies", "executors", "storage"}
 RULES = {
     "core": (set(), {"absl", "re2"}),
     "proto": ({"core", GENERATED}, {"absl", "google", "yaml-cpp"}),
-    "strategies": ({"core", "proto", GENERATED}, {"absl", "google", "re2", "Eigen", "boost", "nlopt.hpp", "cblas.h", "lapacke.h"}),
+    "strategies": ({"core", "proto", GENERATED}, {"absl", "google", "re2", "Eigen", "boost", "nlopt.hpp"}),
     "executors": ({"core", "proto", GENERATED}, {"absl", "google", "re2", "boost", "openssl"}),
     "storage": ({"core", "proto", GENERATED}, {"absl", "google", "re2", "sqlite3.h"}),
     "tuner/engine": ({"core", "proto", GENERATED} | BACK_ENDS, {"absl", "google", "re2"}),
@@ -71,7 +71,7 @@ def included(header, quoted, root):
 
 
 def system_header(header):
-    return re.match(r"(sys|linux|netinet|arpa|bits)/", header) or re.match(r"[a-z_]+\.h$", header)
+    return re.match(r"(sys|linux|netinet|arpa|bits|gnu)/", header) or re.match(r"[a-z_]+\.h$", header)
 
 
 def check_includes(root):

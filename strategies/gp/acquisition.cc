@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "strategies/gp/dense.h"
 #include "strategies/gp/normal.h"
 
 namespace tuner::strategies::gp {
@@ -28,12 +29,12 @@ void MeanDeviationAcquisition::AddPending(const Eigen::Ref<const Eigen::VectorXd
 }
 
 Eigen::VectorXd MeanDeviationAcquisition::Mean(const Eigen::Ref<const Eigen::MatrixXd>& points) const {
-  return posterior_.CrossCovariance(points).transpose() * mean_weights_;
+  return TransposedProduct(posterior_.CrossCovariance(points), mean_weights_);
 }
 
 Eigen::VectorXd MeanDeviationAcquisition::UpperBounds(const Eigen::Ref<const Eigen::MatrixXd>& points) const {
   const Eigen::MatrixXd covariance = posterior_.CrossCovariance(points);
-  Eigen::VectorXd result = covariance.transpose() * mean_weights_;
+  Eigen::VectorXd result = TransposedProduct(covariance, mean_weights_);
   const double signal = posterior_.signal();
   const double observed = signal + posterior_.noise();
   for (Eigen::Index i = 0; i < result.size(); ++i) {
@@ -47,8 +48,8 @@ Eigen::VectorXd MeanDeviationAcquisition::UpperBounds(const Eigen::Ref<const Eig
 
 Eigen::VectorXd MeanDeviationAcquisition::Values(const Eigen::Ref<const Eigen::MatrixXd>& points) const {
   const Eigen::MatrixXd covariance = posterior_.CrossCovariance(points);
-  Eigen::VectorXd result = covariance.transpose() * mean_weights_;
-  const Eigen::MatrixXd whitened = posterior_.inverse_factor() * covariance;
+  Eigen::VectorXd result = TransposedProduct(covariance, mean_weights_);
+  const Eigen::MatrixXd whitened = LowerProduct(posterior_.inverse_factor(), covariance);
   const double signal = posterior_.signal();
   for (Eigen::Index i = 0; i < result.size(); ++i) {
     const double variance = std::max(signal - whitened.col(i).squaredNorm(), kLeastVariance * signal);
@@ -62,10 +63,10 @@ void MeanDeviationAcquisition::ValuesAndGradients(const Eigen::Ref<const Eigen::
   Eigen::MatrixXd covariance;
   Eigen::MatrixXd slope;
   posterior_.CrossCovarianceAndSlope(points, covariance, slope);
-  values = covariance.transpose() * mean_weights_;
-  const Eigen::MatrixXd whitened = posterior_.inverse_factor() * covariance;
+  values = TransposedProduct(covariance, mean_weights_);
+  const Eigen::MatrixXd whitened = LowerProduct(posterior_.inverse_factor(), covariance);
   // Variance falls by k' K^-1 k: its derivative by k is -2 K^-1 k.
-  Eigen::MatrixXd coefficients = posterior_.inverse_factor().transpose() * whitened;
+  Eigen::MatrixXd coefficients = LowerTransposedProduct(posterior_.inverse_factor(), whitened);
   const double signal = posterior_.signal();
   for (Eigen::Index i = 0; i < values.size(); ++i) {
     const double variance = std::max(signal - whitened.col(i).squaredNorm(), kLeastVariance * signal);

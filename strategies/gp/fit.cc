@@ -1,7 +1,5 @@
 #include "strategies/gp/fit.h"
 
-#include <lapacke.h>
-
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
@@ -10,6 +8,7 @@
 #include <nlopt.hpp>
 
 #include "core/rng.h"
+#include "strategies/gp/dense.h"
 
 namespace tuner::strategies::gp {
 namespace {
@@ -114,26 +113,24 @@ double LogLikelihood(const Eigen::Ref<const Eigen::MatrixXd>& points, const std:
   }
   Eigen::MatrixXd factor = covariance;
   factor.diagonal().array() += noise;
-  const int order = static_cast<int>(n);
-  if (LAPACKE_dpotrf(LAPACK_COL_MAJOR, 'L', order, factor.data(), order) != 0) {
-    return -std::numeric_limits<double>::infinity();
-  }
+  if (!Factorise(factor)) return -std::numeric_limits<double>::infinity();
   const double log_determinant = 2 * factor.diagonal().array().log().sum();
   if (gradient == nullptr) {
     const Eigen::VectorXd whitened = factor.triangularView<Eigen::Lower>().solve(labels);
     return -0.5 * (whitened.squaredNorm() + log_determinant + static_cast<double>(n) * kLogTwoPi);
   }
-  LAPACKE_dpotri(LAPACK_COL_MAJOR, 'L', order, factor.data(), order);
+  InvertLower(factor);
+  SquareOfLower(factor);
   factor.triangularView<Eigen::StrictlyUpper>() = factor.transpose();
   const Eigen::MatrixXd& inverse = factor;
-  const Eigen::VectorXd weights = inverse * labels;
+  const Eigen::VectorXd weights = Product(inverse, labels);
 
   // W = weights weights' - K^-1; each derivative is half of the sum of W times dK.
   Eigen::MatrixXd w = -inverse;
   w.noalias() += weights * weights.transpose();
   const Eigen::MatrixXd a = w.cwiseProduct(slope);
   const Eigen::VectorXd row_sums = a.rowwise().sum();
-  const Eigen::MatrixXd product = scaled * a;  // width x n
+  const Eigen::MatrixXd product = Product(scaled, a);  // width x n
   for (Eigen::Index i = 0; i < points.rows(); ++i) {
     (*gradient)[groups[static_cast<size_t>(i)]] +=
         scaled.row(i).cwiseAbs2().dot(row_sums.transpose()) - scaled.row(i).dot(product.row(i));

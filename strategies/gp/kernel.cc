@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "strategies/gp/dense.h"
+
 namespace tuner::strategies::gp {
 
 double KernelParameters::signal() const { return std::exp(log_signal); }
@@ -18,12 +20,19 @@ Eigen::MatrixXd Scaled(const Eigen::Ref<const Eigen::MatrixXd>& points, const st
 
 Eigen::MatrixXd SquaredDistances(const Eigen::Ref<const Eigen::MatrixXd>& a,
                                  const Eigen::Ref<const Eigen::MatrixXd>& b) {
-  Eigen::MatrixXd result(a.cols(), b.cols());
-  result.noalias() = -2 * a.transpose() * b;
+  Eigen::MatrixXd result = TransposedProduct(-2 * a, b);
   result.colwise() += a.colwise().squaredNorm().transpose();
   result.rowwise() += b.colwise().squaredNorm();
   result = result.cwiseMax(0.0);  // cancellation leaves tiny negative ones
   return result;
+}
+
+void CovarianceFromSquaredDistances(double signal, double* values, Eigen::Index count) {
+  Dense().covariance(signal, values, nullptr, count);
+}
+
+void CovarianceAndSlope(double signal, double* values, double* slopes, Eigen::Index count) {
+  Dense().covariance(signal, values, slopes, count);
 }
 
 }  // namespace tuner::strategies::gp

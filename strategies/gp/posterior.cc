@@ -1,11 +1,11 @@
 #include "strategies/gp/posterior.h"
 
-#include <lapacke.h>
-
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
 #include <utility>
+
+#include "strategies/gp/dense.h"
 
 namespace tuner::strategies::gp {
 namespace {
@@ -38,22 +38,20 @@ Posterior::Posterior(Eigen::MatrixXd points, std::vector<int> groups, KernelPara
   covariance.diagonal().setZero();
   CovarianceFromSquaredDistances(signal_, covariance.data(), covariance.size());
 
-  const int n = static_cast<int>(size_);
-  const int ld = std::max(n, 1);
   double jitter = 0;
   while (true) {
     inverse_factor_ = covariance;
     inverse_factor_.diagonal().array() += noise_ + jitter;
-    if (n == 0 || LAPACKE_dpotrf(LAPACK_COL_MAJOR, 'L', n, inverse_factor_.data(), ld) == 0) break;
+    if (Factorise(inverse_factor_)) break;
     jitter = jitter == 0 ? kFirstJitter * (signal_ + noise_) : 10 * jitter;
   }
   noise_ += jitter;
   inverse_factor_.triangularView<Eigen::StrictlyUpper>().setZero();
-  if (n > 0) LAPACKE_dtrtri(LAPACK_COL_MAJOR, 'L', 'N', n, inverse_factor_.data(), ld);
+  InvertLower(inverse_factor_);
 }
 
 void Posterior::Append(const Eigen::Ref<const Eigen::VectorXd>& point) {
-  const Eigen::VectorXd l = inverse_factor() * CrossCovariance(point).col(0);
+  const Eigen::VectorXd l = LowerProduct(inverse_factor(), CrossCovariance(point));
   // What is left of the point's own variance is at least its noise, but for rounding.
   const double left = std::max(signal_ - l.squaredNorm(), kLeastVariance * signal_) + noise_;
   if (size_ == points_.cols()) {
@@ -63,7 +61,7 @@ void Posterior::Append(const Eigen::Ref<const Eigen::VectorXd>& point) {
     Grow(inverse_factor_, capacity, capacity);
   }
   const double inverse_root = 1 / std::sqrt(left);
-  inverse_factor_.row(size_).head(size_) = (-inverse_root * (inverse_factor().transpose() * l)).transpose();
+  inverse_factor_.row(size_).head(size_) = (-inverse_root * LowerTransposedProduct(inverse_factor(), l)).transpose();
   inverse_factor_.col(size_).head(size_).setZero();
   inverse_factor_(size_, size_) = inverse_root;
   points_.col(size_) = point;
@@ -73,8 +71,7 @@ void Posterior::Append(const Eigen::Ref<const Eigen::VectorXd>& point) {
 
 void Posterior::SetLabels(Eigen::VectorXd labels) {
   labels_ = std::move(labels);
-  const Eigen::VectorXd whitened = inverse_factor() * labels_;
-  weights_ = inverse_factor().transpose() * whitened;
+  weights_ = LowerTransposedProduct(inverse_factor(), LowerProduct(inverse_factor(), labels_));
 }
 
 Eigen::MatrixXd Posterior::CrossCovariance(const Eigen::Ref<const Eigen::MatrixXd>& points) const {
@@ -93,7 +90,7 @@ void Posterior::CrossCovarianceAndSlope(const Eigen::Ref<const Eigen::MatrixXd>&
 Eigen::MatrixXd Posterior::WeightedGradients(const Eigen::Ref<const Eigen::MatrixXd>& points,
                                              const Eigen::Ref<const Eigen::MatrixXd>& weighted_slopes) const {
   // sum_j -c_j g_j (x - X_j) / l^2
-  Eigen::MatrixXd gradients = points_.leftCols(size_) * weighted_slopes;
+  Eigen::MatrixXd gradients = Product(points_.leftCols(size_), weighted_slopes);
   gradients -= points * weighted_slopes.colwise().sum().asDiagonal();
   return factors_.cwiseAbs2().asDiagonal() * gradients;
 }
@@ -101,8 +98,8 @@ Eigen::MatrixXd Posterior::WeightedGradients(const Eigen::Ref<const Eigen::Matri
 Prediction Posterior::Predict(const Eigen::Ref<const Eigen::MatrixXd>& points) const {
   const Eigen::MatrixXd covariance = CrossCovariance(points);
   Prediction result;
-  result.mean = covariance.transpose() * weights_;
-  const Eigen::MatrixXd whitened = inverse_factor() * covariance;
+  result.mean = TransposedProduct(covariance, weights_);
+  const Eigen::MatrixXd whitened = LowerProduct(inverse_factor(), covariance);
   result.variance =
       (signal_ - whitened.colwise().squaredNorm().transpose().array()).max(kLeastVariance * signal_).matrix();
   return result;
