@@ -9,6 +9,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/memory/memory.h"
+#include "strategies/bayesian_model.h"
 #include "strategies/gp/acquisition.h"
 #include "strategies/gp/encoder.h"
 #include "strategies/gp/fingerprint.h"
@@ -69,7 +70,8 @@ class BayesianStrategy : public Strategy {
  public:
   BayesianStrategy(const core::JobSpec& spec, const v1::BayesianStrategy& options, BayesianSettings settings,
                    std::unique_ptr<Strategy> random)
-      : encoder_(spec.space),
+      : encoder_shared_(std::make_shared<const gp::Encoder>(spec.space)),
+        encoder_(*encoder_shared_),
         goal_(spec.objective.goal),
         seed_(spec.random_seed),
         settings_(std::move(settings)),
@@ -77,6 +79,9 @@ class BayesianStrategy : public Strategy {
         design_(std::max(1, encoder_.parameter_count()), spec.random_seed, kDesignStream) {
     fit_options_.length_prior =
         settings_.length_prior.value_or(gp::LengthPrior::ForDimensions(std::max(1, encoder_.group_count())));
+    fit_options_.noise_location = settings_.noise_location;
+    fit_options_.noise_deviation = settings_.noise_deviation;
+    fit_options_.warp = settings_.warp;
     initial_trials_ = options.has_initial_trials() ? options.initial_trials() : DefaultInitialTrials(spec);
     fingerprint_ = gp::NumericFingerprint();
   }
@@ -137,6 +142,27 @@ class BayesianStrategy : public Strategy {
     known_anchor_ = {.prefix = fit->anchor, .parameters = fit->anchor_parameters};
     for (int64_t i = fit->prefix; i < observations_.size(); ++i) AppendTo(*fit, i);
     fit_ = std::move(fit);
+  }
+
+  std::shared_ptr<const ModelView> model() const override {
+    if (!fit_.has_value() || observations_.size() == 0) return nullptr;
+    gp::Posterior posterior = *fit_->posterior;
+    posterior.SetLabels(gp::Labels(observations_, observations_.size(), fit_->rows, settings_.warp));
+    BayesianSnapshot snapshot{.encoder = encoder_shared_,
+                              .goal = goal_,
+                              .seed = seed_,
+                              .confidence = settings_.confidences.front(),
+                              .search = settings_.search,
+                              .posterior = std::move(posterior),
+                              .warp = gp::OutputWarp::Fit(observations_.values, settings_.warp)};
+    for (const int row : fit_->rows) {
+      const auto place = static_cast<size_t>(row);
+      snapshot.units.push_back(units_[place]);
+      snapshot.trials.push_back(trials_[place]);
+      const double value = observations_.values[place];
+      snapshot.objectives.push_back(goal_ == core::Goal::kMaximize ? value : -value);
+    }
+    return MakeBayesianModel(std::move(snapshot));
   }
 
  private:
@@ -205,7 +231,7 @@ class BayesianStrategy : public Strategy {
     taken.insert(pending.begin(), pending.end());
     around.insert(around.end(), pending.begin(), pending.end());
     gp::Posterior posterior = *fit.posterior;
-    posterior.SetLabels(gp::Labels(observations_, observations_.size(), fit.rows));
+    posterior.SetLabels(gp::Labels(observations_, observations_.size(), fit.rows, settings_.warp));
 
     gp::SearchContext search{.encoder = &encoder_, .known = &around, .best = BestPlaces(posterior, fit.rows)};
     search.trust_radius = TrustRadius();
@@ -231,10 +257,9 @@ class BayesianStrategy : public Strategy {
 
   std::unique_ptr<gp::Acquisition> AcquisitionFor(int64_t ordinal, const gp::Posterior& posterior,
                                                   const Eigen::MatrixXd& pending) const {
-    if (settings_.improvement_every > 0 && (ordinal + 1) % settings_.improvement_every == 0) {
-      return std::make_unique<gp::LogExpectedImprovement>(posterior, pending);
-    }
-    return std::make_unique<gp::UpperConfidenceBound>(posterior, pending, settings_.confidence);
+    const double confidence = settings_.confidences[static_cast<size_t>(ordinal) % settings_.confidences.size()];
+    if (confidence == 0) return std::make_unique<gp::LogExpectedImprovement>(posterior, pending);
+    return std::make_unique<gp::UpperConfidenceBound>(posterior, pending, confidence);
   }
 
   // Places in units_ of the observations whose posterior mean is highest: a twentieth of them, at least three.
@@ -302,7 +327,8 @@ class BayesianStrategy : public Strategy {
     return units;
   }
 
-  const gp::Encoder encoder_;
+  const std::shared_ptr<const gp::Encoder> encoder_shared_;  // with the models
+  const gp::Encoder& encoder_;
   const core::Goal goal_;
   const uint64_t seed_;
   const BayesianSettings settings_;

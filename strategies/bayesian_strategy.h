@@ -11,6 +11,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include "core/job_spec.h"
 #include "strategies/gp/fit.h"
@@ -22,12 +24,15 @@ namespace tuner::strategies {
 
 // The constants of the method; what is here is what ships, and bench/ablation changes it.
 struct BayesianSettings {
-  double confidence = 1.8;    // coefficient of the upper confidence bound (Vizier's)
-  int improvement_every = 4;  // every so many proposals the expected improvement instead; 0: never
+  // Taken by turns, one a proposal: coefficient of the upper confidence bound; 0 stands for the expected improvement.
+  std::vector<double> confidences = {1.8, 1.8, 1.8, 0};
   bool trust_region = true;
+  gp::WarpOptions warp;
   gp::FitPlan fit;
   gp::SearchOptions search;
   std::optional<gp::LengthPrior> length_prior;  // else by the number of parameters
+  double noise_location = -8;
+  double noise_deviation = 3;
 };
 
 // `settings` as they ship.

@@ -91,6 +91,9 @@ class ModelView {
     double mean = 0;                // of the objective without noise
     double standard_deviation = 0;  // of the objective without noise, > 0
     double acquisition = 0;  // what the strategy maximises, higher is better; comparable within one snapshot only
+    // The same in the model's own unit, that of Data().labels, in which the posterior is exactly normal.
+    double label_mean = 0;
+    double label_standard_deviation = 0;
   };
   // Expects a point of the space.
   virtual Prediction Predict(const core::ParameterMap& point) const = 0;
@@ -116,8 +119,19 @@ class ModelView {
   virtual std::vector<LeftOut> LeaveOneOut() const = 0;
   // Deviation of the noise that was learnt.
   virtual double NoiseDeviation() const = 0;
-  // What the kernel was fitted to, for those who compute it elsewhere: names and values ("length_scale.eta", "noise",
-  // ...).
+  // What the model was fitted to: coordinates as the kernel sees them, and labels (warped objectives, higher is
+  // better).
+  struct DataRows {
+    std::vector<std::string> columns;  // "eta", "booster=dart"
+    std::vector<int32_t> trials;       // one a row
+    std::vector<std::vector<double>> coordinates;
+    std::vector<double> labels;
+  };
+  virtual DataRows Data() const = 0;
+  // Coordinates of any point, as in Data().
+  virtual std::vector<double> Coordinates(const core::ParameterMap& point) const = 0;
+  // Of the kernel, for those who compute it elsewhere: "length_scale.eta", "signal_variance", "noise_variance", in the
+  // units of Data().
   virtual std::vector<std::pair<std::string, double>> Hyperparameters() const = 0;
 };
 

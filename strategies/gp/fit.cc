@@ -22,7 +22,7 @@ const double kMostLogSignal = std::log(1e2);
 const double kLeastLogNoise = std::log(1e-8);
 const double kMostLogNoise = 0;
 
-constexpr double kRelativeTolerance = 1e-5;  // of the log posterior
+constexpr double kRelativeTolerance = 1e-4;  // of the log posterior
 constexpr uint32_t kStartStream = 0x6670;
 
 double Normal(double x, double location, double deviation, double& slope) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "strategies/gp/kernel.h"
+#include "strategies/gp/output_warp.h"
 
 namespace tuner::strategies::gp {
 
@@ -29,6 +30,7 @@ struct LengthPrior {
 
 struct FitOptions {
   LengthPrior length_prior;
+  WarpOptions warp;            // of the values, before they are labels
   double noise_location = -6;  // of ln(noise variance)
   double noise_deviation = 2;
   int max_evaluations = 100;

@@ -13,7 +13,7 @@ namespace tuner::strategies::gp {
 
 struct ClimbOptions {
   int max_evaluations = 40;       // of each climb
-  double value_tolerance = 1e-9;  // relative gain of a step at which a climb has ended
+  double value_tolerance = 1e-7;  // relative gain of a step at which a climb has ended
   double step_tolerance = 1e-7;   // longest coordinate of a step at which it has ended
 };
 

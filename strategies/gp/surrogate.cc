@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "core/rng.h"
-#include "strategies/gp/output_warp.h"
 
 namespace tuner::strategies::gp {
 namespace {
@@ -102,7 +101,8 @@ KernelParameters Learn(const Observations& observations, const std::vector<int>&
                        const std::vector<KernelParameters>& starts, const FitPlan& plan, const FitOptions& options,
                        uint64_t seed, const std::atomic<bool>* stop) {
   const std::vector<int> rows = LearningRows(observations, prefix, plan.most_rows, seed);
-  return FitParameters(Columns(observations, rows), groups, Labels(observations, prefix, rows), starts, options, stop)
+  return FitParameters(Columns(observations, rows), groups, Labels(observations, prefix, rows, options.warp), starts,
+                       options, stop)
       .parameters;
 }
 
@@ -153,7 +153,7 @@ std::optional<Fit> MakeFit(const Observations& observations, const std::vector<i
   }
   fit.parameters = fit.anchor_parameters;
   if (prefix != anchor) {
-    fit.parameters = Learn(observations, groups, prefix, {fit.anchor_parameters, standard}, plan, options, seed, stop);
+    fit.parameters = Learn(observations, groups, prefix, {fit.anchor_parameters}, plan, options, seed, stop);
   }
   if (Stopped(stop)) return std::nullopt;
   fit.rows = WindowRows(observations, groups, prefix, fit.parameters, plan, seed);
@@ -162,10 +162,10 @@ std::optional<Fit> MakeFit(const Observations& observations, const std::vector<i
   return fit;
 }
 
-Eigen::VectorXd Labels(const Observations& observations, int64_t known, const std::vector<int>& rows) {
+Eigen::VectorXd Labels(const Observations& observations, int64_t known, const std::vector<int>& rows,
+                       const WarpOptions& warp) {
   const Eigen::VectorXd all =
-      OutputWarp::Fit(absl::MakeConstSpan(observations.values).first(static_cast<size_t>(known)), WarpOptions())
-          .labels();
+      OutputWarp::Fit(absl::MakeConstSpan(observations.values).first(static_cast<size_t>(known)), warp).labels();
   Eigen::VectorXd labels(static_cast<Eigen::Index>(rows.size()));
   for (size_t i = 0; i < rows.size(); ++i) labels[static_cast<Eigen::Index>(i)] = all[rows[i]];
   return labels;

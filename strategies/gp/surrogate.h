@@ -1,7 +1,7 @@
 // From a job's results to a fitted posterior, in steps that can be repeated exactly.
 //
 // A fit is a pure function of the first `prefix` observations and of the first `anchor` of them: at anchors the
-// kernel's parameters are searched from many starts, between anchors from the last anchor's and the default ones. So a
+// kernel's parameters are searched from many starts, between anchors from those of the last anchor. So a
 // fit can be made again without all fits before it. The factorisation takes the rows of the fit at once and later
 // observations one by one, so that results are equal bit by bit however they came about.
 //
@@ -18,6 +18,7 @@
 #include "absl/types/span.h"
 #include "strategies/gp/encoder.h"
 #include "strategies/gp/fit.h"
+#include "strategies/gp/output_warp.h"
 #include "strategies/gp/posterior.h"
 
 namespace tuner::strategies::gp {
@@ -70,6 +71,7 @@ std::optional<Fit> MakeFit(const Observations& observations, const std::vector<i
                            const std::atomic<bool>* stop);
 
 // Labels of the given rows, from all of the first `known` values: warped, mean 0, deviation 1.
-Eigen::VectorXd Labels(const Observations& observations, int64_t known, const std::vector<int>& rows);
+Eigen::VectorXd Labels(const Observations& observations, int64_t known, const std::vector<int>& rows,
+                       const WarpOptions& warp);
 
 }  // namespace tuner::strategies::gp
