@@ -1,0 +1,24 @@
+"""Compares with scikit-learn on fresh random data: scikit_live.py GP_TEST. Exit code 77: scikit-learn is not there."""
+
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+
+try:
+    import sklearn
+except ImportError:
+    print("scikit-learn is not installed")
+    sys.exit(77)
+
+seed = int(os.environ.get("TUNER_SEED", random.randrange(2**31)))
+print(f"seed {seed} (TUNER_SEED sets it), scikit-learn {sklearn.__version__}", flush=True)
+with tempfile.TemporaryDirectory() as folder:
+    reference = pathlib.Path(folder, "reference.txt")
+    with reference.open("w") as out:
+        make = pathlib.Path(__file__).with_name("make_reference.py")
+        subprocess.run([sys.executable, str(make), str(seed), "25"], stdout=out, check=True)
+    result = subprocess.run([sys.argv[1], "--gtest_filter=ScikitTest.*"], env={**os.environ, "TUNER_GP_REFERENCE": str(reference)})
+    sys.exit(result.returncode)
