@@ -56,9 +56,12 @@ struct JobHeader {
   std::string exhausted_reason;
   int64_t finished = 0;  // trials that have a finish_seq
   TrialCounts counts;
+  // Of the trials that keep all outcome constraints. Not set with several objectives.
   std::optional<int32_t> best_trial;     // number
   std::optional<double> best_objective;  // its final objective
-  int64_t best_finish_seq = 0;           // finish_seq of the trial that set it
+  // finish_seq of the trial that set it, or that was the last to enter the Pareto front; 0: there is none.
+  int64_t best_finish_seq = 0;
+  std::vector<int32_t> pareto_front;  // with several objectives: its numbers, the best of the first objective first
 };
 
 }  // namespace tuner::core

@@ -82,14 +82,15 @@ void JobState::PutTrial(const Trial& trial) {
 }
 
 void JobState::ConsiderBest(const Trial& trial) {
-  if (trial.state != TrialState::kCompleted || !trial.objective) return;
-  const bool better = !header_.best_objective || spec_.objective.Better(*trial.objective, *header_.best_objective);
-  const bool earlier_tie = header_.best_objective && *trial.objective == *header_.best_objective &&
-                           trial.finish_seq < header_.best_finish_seq;
-  if (!better && !earlier_tie) return;
-  header_.best_trial = trial.number;
-  header_.best_objective = trial.objective;
-  header_.best_finish_seq = trial.finish_seq;
+  front_.Add(spec_, trial);
+  if (front_.members().empty()) return;
+  header_.best_finish_seq = front_.last_entered();
+  if (ObjectiveCount(spec_) > 1) {
+    header_.pareto_front = front_.numbers();
+  } else {
+    header_.best_trial = front_.members().front().trial;
+    header_.best_objective = front_.members().front().values.front();
+  }
 }
 
 void JobState::PutMeasurement(const MeasurementPut& put) {
@@ -118,6 +119,7 @@ void JobState::PutHeader(const JobHeader& header) {
   header_.best_trial = derived.best_trial;
   header_.best_objective = derived.best_objective;
   header_.best_finish_seq = derived.best_finish_seq;
+  header_.pareto_front = std::move(derived.pareto_front);
 }
 
 void Apply(const Change& change, JobState& state) {

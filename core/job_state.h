@@ -17,6 +17,7 @@
 #include "core/event.h"
 #include "core/job.h"
 #include "core/job_spec.h"
+#include "core/objectives.h"
 #include "core/trial.h"
 
 namespace tuner::core {
@@ -104,6 +105,7 @@ class JobState {
   void PutMeasurement(const MeasurementPut& put);
 
   JobSpec spec_;
+  ParetoFront front_;
   JobHeader header_;
   std::vector<Trial> trials_;
   absl::flat_hash_map<int32_t, TrialMetrics> metrics_;

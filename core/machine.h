@@ -72,6 +72,8 @@ class Machine {
   // --- scheduling.cc
   void CheckCompletion();
   std::optional<std::string> CompletionReason() const;
+  std::optional<std::string> NotImproving() const;
+  std::string NoneFeasible() const;
   std::optional<std::string> FailureReason() const;
   int FreeSlots() const;
   int FreeSlotsOn(int executor_index) const;

@@ -54,27 +54,42 @@ std::optional<std::string> Machine::CompletionReason() const {
   if (limits().max_run_time && at_ >= header.create_time + *limits().max_run_time) {
     return absl::StrCat("limits.max_run_time of ", absl::FormatDuration(*limits().max_run_time), " is over");
   }
-  if (const auto& most = state_.spec().completion.max_trials_not_improving;
-      most && header.best_objective && trials_ended_) {
-    const auto since = std::count_if(state_.trials().begin(), state_.trials().end(), [&](const Trial& trial) {
-      return trial.finish_seq > header.best_finish_seq && trial.origin != TrialOrigin::kImported;
-    });
-    if (since >= *most) {
-      return absl::StrCat("the last ", since, " trials did not improve on trial ", *header.best_trial, " (",
-                          FormatValue(*header.best_objective), ")");
-    }
-  }
+  if (std::optional<std::string> reason = NotImproving()) return reason;
   if (!state_.active().empty() || !state_.paused().empty()) return std::nullopt;
   const bool some_to_start = std::any_of(state_.queued().begin(), state_.queued().end(),
                                          [&](int32_t n) { return MayStart(*state_.FindTrial(n)); });
   if (some_to_start) return std::nullopt;
   if (limits().max_trials && state_.started() >= *limits().max_trials) {
-    return absl::StrCat("all ", state_.started(), " trials have ended");
+    return absl::StrCat("all ", state_.started(), " trials have ended", NoneFeasible());
   }
   if (header.exhausted && state_.queued().empty()) {
-    return absl::StrCat("all ", state_.started(), " trials have ended; the strategy has no more: ", exhausted_reason());
+    return absl::StrCat("all ", state_.started(), " trials have ended", NoneFeasible(),
+                        "; the strategy has no more: ", exhausted_reason());
   }
   return std::nullopt;
+}
+
+std::optional<std::string> Machine::NotImproving() const {
+  const JobHeader& header = state_.header();
+  const auto& most = state_.spec().completion.max_trials_not_improving;
+  if (!most || header.best_finish_seq == 0 || !trials_ended_) return std::nullopt;
+  const auto since = std::count_if(state_.trials().begin(), state_.trials().end(), [&](const Trial& trial) {
+    return trial.finish_seq > header.best_finish_seq && trial.origin != TrialOrigin::kImported;
+  });
+  if (since < *most) return std::nullopt;
+  if (header.best_trial) {
+    return absl::StrCat("the last ", since, " trials did not improve on trial ", *header.best_trial, " (",
+                        FormatValue(*header.best_objective), ")");
+  }
+  return absl::StrCat("none of the last ", since, " trials entered the Pareto front of ", header.pareto_front.size());
+}
+
+// Why a job that has completed trials has no best one; else empty.
+std::string Machine::NoneFeasible() const {
+  const JobHeader& header = state_.header();
+  const int completed = header.counts[TrialState::kCompleted];
+  if (header.best_finish_seq > 0 || completed == 0) return "";
+  return absl::StrCat("; none of the ", completed, " that completed kept the outcome constraints");
 }
 
 const std::string& Machine::exhausted_reason() const { return state_.header().exhausted_reason; }

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/machine.h"
+#include "core/objectives.h"
 
 namespace tuner::core {
 namespace {
@@ -20,6 +21,13 @@ std::string CanonicalCompletion(const CompletionTold& event) {
                                       absl::StrAppend(out, metric.first, "=", FormatValue(metric.second));
                                     }),
                       ";failed:", event.failure_reason, ";infeasible:", event.infeasible_reason);
+}
+
+bool IsObjective(const JobSpec& spec, const std::string& metric) {
+  for (size_t i = 0; i < ObjectiveCount(spec); ++i) {
+    if (ObjectiveAt(spec, i).metric == metric) return true;
+  }
+  return false;
 }
 
 int CountEndings(const Trial& trial, std::string_view ending) {
@@ -145,14 +153,15 @@ void Machine::EndTrial(Trial trial, TrialState state, std::string reason) {
 void Machine::EndByValues(Trial trial, std::string reason) {
   Trial probe = trial;
   FillFinalValues(probe);
-  if (probe.objective) return EndTrial(std::move(trial), TrialState::kCompleted, std::move(reason));
-  const std::string& metric = state_.spec().objective.metric;
-  auto it = probe.final_metrics.find(metric);
+  const std::string* metric = MissingMetric(state_.spec(), probe);
+  if (metric == nullptr) return EndTrial(std::move(trial), TrialState::kCompleted, std::move(reason));
+  const char* what = IsObjective(state_.spec(), *metric) ? "objective metric" : "constrained metric";
+  auto it = probe.final_metrics.find(*metric);
   EndTrial(std::move(trial), TrialState::kFailed,
            it == probe.final_metrics.end()
-               ? absl::StrCat(reason, ", but never gave a value of the objective metric \"", metric,
+               ? absl::StrCat(reason, ", but never gave a value of the ", what, " \"", *metric,
                               "\": print it so that a metric definition finds it, or report it")
-               : absl::StrCat(reason, ", but its last value of the objective metric \"", metric, "\" was ",
+               : absl::StrCat(reason, ", but its last value of the ", what, " \"", *metric, "\" was ",
                               FormatValue(it->second)));
 }
 

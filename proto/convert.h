@@ -39,8 +39,13 @@ v1::Trial ToProto(const std::string& job_id, const core::Trial& trial,
 // Only what the wire carries; INVALID_ARGUMENT for a parameter value that is none. For stored records and AddTrials.
 absl::StatusOr<core::Trial> FromProto(const v1::Trial& trial);
 
-// `spec_bytes` of the header with its limits replaced by those in force.
+// `spec_bytes` of the header with its limits replaced by those in force. Without the Pareto front.
 v1::TuningJob ToProto(const core::JobHeader& header, int64_t revision, const std::optional<core::Trial>& best_trial);
+
+// Trials of a front that a job is shown with.
+inline constexpr size_t kMaxFrontTrials = 1'000;
+// Puts the trials into `job`.pareto_front: all, or while they are larger than 2 MiB, each second of them and the last.
+void AddParetoFront(const std::string& job_id, absl::Span<const core::Trial> trials, v1::TuningJob& job);
 
 struct ParsedSpec {
   core::JobSpec spec;

@@ -1,5 +1,7 @@
 // Jobs: header to wire.
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/resource_names.h"
 #include "proto/convert.h"
@@ -47,7 +49,27 @@ v1::TuningJob ToProto(const core::JobHeader& header, int64_t revision, const std
   if (!out.mutable_provenance()->ParseFromString(header.provenance_bytes)) out.clear_provenance();
   out.mutable_advice()->Add(header.advice.begin(), header.advice.end());
   out.set_grid_size(header.grid_size);
+  out.set_front_size(static_cast<int32_t>(header.pareto_front.size()));
   return out;
+}
+
+void AddParetoFront(const std::string& job_id, absl::Span<const core::Trial> trials, v1::TuningJob& job) {
+  constexpr size_t kMaxBytes = 2 << 20;  // clients take messages of 4 MiB by default
+  std::vector<v1::Trial> front;
+  front.reserve(trials.size());
+  for (const core::Trial& trial : trials) front.push_back(ToProto(job_id, trial, {}));
+  const auto bytes = [&front] {
+    size_t sum = 0;
+    for (const v1::Trial& trial : front) sum += trial.ByteSizeLong();
+    return sum;
+  };
+  while (front.size() > 2 && bytes() > kMaxBytes) {
+    std::vector<v1::Trial> half;
+    for (size_t i = 0; i + 1 < front.size(); i += 2) half.push_back(std::move(front[i]));
+    half.push_back(std::move(front.back()));
+    front = std::move(half);
+  }
+  for (v1::Trial& trial : front) *job.add_pareto_front() = std::move(trial);
 }
 
 }  // namespace tuner::convert

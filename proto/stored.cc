@@ -115,6 +115,7 @@ StoredJob ToStored(const core::JobHeader& header) {
   if (header.best_trial) out.set_best_trial(*header.best_trial);
   if (header.best_objective) out.set_best_objective(*header.best_objective);
   out.set_best_finish_seq(header.best_finish_seq);
+  out.mutable_pareto_front()->Add(header.pareto_front.begin(), header.pareto_front.end());
   return out;
 }
 
@@ -148,6 +149,7 @@ core::JobHeader FromStored(const StoredJob& stored) {
   if (stored.has_best_trial()) out.best_trial = stored.best_trial();
   if (stored.has_best_objective()) out.best_objective = stored.best_objective();
   out.best_finish_seq = stored.best_finish_seq();
+  out.pareto_front.assign(stored.pareto_front().begin(), stored.pareto_front().end());
   return out;
 }
 

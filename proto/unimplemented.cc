@@ -76,12 +76,6 @@ void AddTrialTemplate(const v1::TrialTemplate& trial, Fields& fields) {
 
 std::vector<std::string> UnimplementedFields(const v1::TuningJobSpec& spec) {
   Fields fields;
-  if (!spec.additional_objectives().empty()) {
-    Add(fields, "additional_objectives", "several objectives are not served by this version; leave them out");
-  }
-  if (!spec.outcome_constraints().empty()) {
-    Add(fields, "outcome_constraints", "bounds on other metrics are not served by this version; leave them out");
-  }
   if (!spec.constraints().empty()) {
     Add(fields, "constraints",
         "expressions over parameters are not served by this version; leave them out, or fail the trials that break "

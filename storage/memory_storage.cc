@@ -109,6 +109,8 @@ class MemoryStorage : public Storage {
   absl::StatusOr<JobPage> ListJobs(const JobQuery& query) const override;
   absl::StatusOr<TrialPage> ListTrials(const TrialQuery& query) const override;
   absl::StatusOr<TrialPage::Entry> ReadTrial(const std::string& job_id, int32_t number) const override;
+  absl::StatusOr<std::vector<core::Trial>> ReadTrials(const std::string& job_id,
+                                                      absl::Span<const int32_t> numbers) const override;
   absl::Status DeleteJob(const std::string& job_id) override;
 
  private:
@@ -287,6 +289,21 @@ absl::StatusOr<TrialPage::Entry> MemoryStorage::ReadTrial(const std::string& job
   const auto it = (*job)->trials.find(number);
   if (it == (*job)->trials.end()) return NoSuchTrial(job_id, number);
   return TrialPage::Entry{job_id, it->second, MeasurementsOf(**job, number)};
+}
+
+absl::StatusOr<std::vector<core::Trial>> MemoryStorage::ReadTrials(const std::string& job_id,
+                                                                   absl::Span<const int32_t> numbers) const {
+  absl::ReaderMutexLock lock(&mutex_);
+  const absl::StatusOr<const Job*> job = Find(jobs_, job_id);
+  if (!job.ok()) return job.status();
+  std::vector<core::Trial> trials;
+  trials.reserve(numbers.size());
+  for (const int32_t number : numbers) {
+    const auto it = (*job)->trials.find(number);
+    if (it == (*job)->trials.end()) return NoSuchTrial(job_id, number);
+    trials.push_back(it->second);
+  }
+  return trials;
 }
 
 absl::Status MemoryStorage::DeleteJob(const std::string& job_id) {

@@ -202,4 +202,22 @@ absl::StatusOr<TrialPage::Entry> ReadTrialFrom(Connection& connection, const std
   return TrialPage::Entry{job_id, *std::move(trial), *std::move(measurements)};
 }
 
+absl::StatusOr<std::vector<core::Trial>> ReadTrialsFrom(Connection& connection, const std::string& job_id,
+                                                        absl::Span<const int32_t> numbers) {
+  const absl::StatusOr<Transaction> transaction = Transaction::Begin(connection, Transaction::Kind::kRead);
+  if (!transaction.ok()) return transaction.status();
+  Query jobs = connection.Prepare("SELECT id FROM jobs WHERE name = ?");
+  const absl::StatusOr<bool> found = jobs.Bind(absl::string_view(job_id)).Next();
+  if (!found.ok()) return found.status();
+  if (!*found) return NoSuchJob(job_id);
+  std::vector<core::Trial> trials;
+  trials.reserve(numbers.size());
+  for (const int32_t number : numbers) {
+    absl::StatusOr<core::Trial> trial = ReadTrialRow(connection, jobs.Int(0), job_id, number);
+    if (!trial.ok()) return trial.status();
+    trials.push_back(*std::move(trial));
+  }
+  return trials;
+}
+
 }  // namespace tuner::storage

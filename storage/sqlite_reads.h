@@ -21,6 +21,8 @@ absl::StatusOr<ChangePage> ReadChangesFrom(Connection& connection, const std::st
 absl::StatusOr<JobPage> ListJobsFrom(Connection& connection, const JobQuery& query);
 absl::StatusOr<TrialPage> ListTrialsFrom(Connection& connection, const TrialQuery& query);
 absl::StatusOr<TrialPage::Entry> ReadTrialFrom(Connection& connection, const std::string& job_id, int32_t number);
+absl::StatusOr<std::vector<core::Trial>> ReadTrialsFrom(Connection& connection, const std::string& job_id,
+                                                        absl::Span<const int32_t> numbers);
 
 // Pieces of the above, inside a transaction of the caller.
 struct JobRow {

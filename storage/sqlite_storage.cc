@@ -140,6 +140,12 @@ class SqliteStorage : public Storage {
     return Read([&](Connection& connection) { return ListTrialsFrom(connection, query); });
   }
 
+  absl::StatusOr<std::vector<core::Trial>> ReadTrials(const std::string& job_id,
+                                                      absl::Span<const int32_t> numbers) const override {
+    if (absl::Status status = CheckJobId(job_id); !status.ok()) return status;
+    return Read([&](Connection& connection) { return ReadTrialsFrom(connection, job_id, numbers); });
+  }
+
   absl::StatusOr<TrialPage::Entry> ReadTrial(const std::string& job_id, int32_t number) const override {
     if (absl::Status status = CheckJobId(job_id); !status.ok()) return status;
     return Read([&](Connection& connection) { return ReadTrialFrom(connection, job_id, number); });

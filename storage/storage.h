@@ -125,6 +125,11 @@ class Storage {
   // NOT_FOUND.
   virtual absl::StatusOr<TrialPage::Entry> ReadTrial(const std::string& job_id, int32_t number) const = 0;
 
+  // Trials of one moment by their numbers, in the order asked for, without measurements. NOT_FOUND: the job or one of
+  // them.
+  virtual absl::StatusOr<std::vector<core::Trial>> ReadTrials(const std::string& job_id,
+                                                              absl::Span<const int32_t> numbers) const = 0;
+
   // Removes the job and all that belongs to it. NOT_FOUND.
   virtual absl::Status DeleteJob(const std::string& job_id) = 0;
 };

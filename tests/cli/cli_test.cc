@@ -123,7 +123,7 @@ TEST_F(CliTest, BadInputIsExitCodeTwo) {
       {{"report", "loss=1"}, "which trial?"},
       {{"list", "--endpoint", "nonsense"}, "is not an address"},
       {{"import", "forest", "missing.csv"}, "cannot read the file"},
-      {{"plot", "forest", "--out", "x.svg"}, "four are drawn"},
+      {{"plot", "forest", "--out", "x.svg"}, "several are drawn"},
       {{"token", "create"}, "whose token?"},
   };
   for (const auto& [command, sentence] : cases) {

@@ -1,8 +1,11 @@
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 
+#include "core/objectives.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/cli/cli_process.h"
@@ -15,6 +18,47 @@ namespace tuner::cli {
 namespace {
 
 using ::testing::HasSubstr;
+
+// A forest with `count` trials and as many objectives as asked for: loss, accuracy, and the time it takes; the time is
+// bounded.
+PlotData FrontForest(int count, int objectives) {
+  tuner::testing::FakeService service;
+  tuner::testing::FillForest(service, count);
+  v1::TuningJob& job = service.jobs["tuningJobs/forest"];
+  job.clear_best_trial();
+  v1::ListTrialsResponse trials;
+  core::JobSpec spec;
+  core::ParetoFront front;
+  spec.objective = {"loss", core::Goal::kMinimize, std::nullopt};
+  const auto add = [&](const char* metric, core::Goal goal) {
+    spec.additional_objectives.push_back({metric, goal, std::nullopt});
+    v1::Objective& objective = *job.mutable_spec()->add_additional_objectives();
+    objective.set_metric(metric);
+    objective.set_goal(goal == core::Goal::kMinimize ? v1::Objective::MINIMIZE : v1::Objective::MAXIMIZE);
+  };
+  if (objectives > 1) add("images/s", core::Goal::kMaximize);
+  if (objectives > 2) add("size", core::Goal::kMinimize);
+  spec.outcome_constraints = {{"images/s", 200, std::nullopt}};
+  v1::OutcomeConstraint& constraint = *job.mutable_spec()->add_outcome_constraints();
+  constraint.set_metric("images/s");
+  constraint.set_min(200);
+  for (v1::Trial& trial : service.trials["tuningJobs/forest"]) {
+    auto& metrics = *trial.mutable_final_metrics();
+    const double depth = trial.parameters().at("depth").number_value();
+    metrics["images/s"] = 2000 / depth + 10 * (trial.number() % 13) - (trial.number() % 11 == 0 ? 150 : 0);
+    metrics["size"] = 1e6 * (1 + trial.number() * 17 % 29) * depth;
+    core::Trial ended;
+    ended.number = trial.number();
+    ended.finish_seq = trial.number();
+    ended.state = trial.state() == v1::Trial::COMPLETED ? core::TrialState::kCompleted : core::TrialState::kFailed;
+    ended.objective = trial.objective();
+    for (const auto& [metric, value] : metrics) ended.final_metrics[metric] = value;
+    front.Add(spec, ended);
+    *trials.add_trials() = trial;
+  }
+  for (const int number : front.numbers()) *job.add_pareto_front() = trials.trials(number - 1);
+  return MakePlotData(job, trials);
+}
 
 PlotData Forest(int count) {
   tuner::testing::FakeService service;
@@ -48,6 +92,7 @@ std::string Drawn(const std::string& kind, const PlotData& data, const std::stri
   const std::string body = kind == "history"    ? HistoryScript(data, size)
                            : kind == "parallel" ? ParallelScript(data, size)
                            : kind == "slice"    ? SliceScript(data, size)
+                           : kind == "front"    ? FrontScript(data, size)
                                                 : CurvesScript(data, size);
   const auto status = RunGnuplot(Preamble(format, file, size) + body + "unset output\n");
   EXPECT_TRUE(status.ok()) << kind << ": " << status;
@@ -100,7 +145,12 @@ TEST_P(PictureTest, NamesAreOnlyText) {
   ExpectPicture(data);
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, PictureTest, ::testing::Values("history", "parallel", "slice", "curves"),
+TEST_P(PictureTest, OfTwoObjectives) { ExpectPicture(FrontForest(80, 2)); }
+TEST_P(PictureTest, OfThreeObjectives) { ExpectPicture(FrontForest(80, 3)); }
+TEST_P(PictureTest, OfOneTrialWithTwoObjectives) { ExpectPicture(FrontForest(1, 2)); }
+TEST_P(PictureTest, OfTwoObjectivesAndNoTrial) { ExpectPicture(FrontForest(0, 2)); }
+
+INSTANTIATE_TEST_SUITE_P(Kinds, PictureTest, ::testing::Values("history", "parallel", "slice", "curves", "front"),
                          [](const auto& kind) { return kind.param; });
 
 TEST(PlotDataTest, LeavesOutWhatIsNotFinite) {
@@ -125,6 +175,41 @@ TEST(PlotDataTest, LeavesOutWhatIsNotFinite) {
   EXPECT_EQ(data.curves.at("m").size(), 2);
   EXPECT_EQ(data.Goodness(5), 1);
   EXPECT_EQ(data.Goodness(1), 0);
+}
+
+TEST(PlotDataTest, KnowsTheFrontAndWhoBreaksAConstraint) {
+  const PlotData data = FrontForest(80, 2);
+  EXPECT_EQ(data.best, 0);
+  ASSERT_EQ(data.objectives.size(), 2);
+  EXPECT_FALSE(data.objectives[0].maximize);
+  EXPECT_TRUE(data.objectives[1].maximize);
+  EXPECT_GT(data.front.size(), 2);
+  int broken = 0;
+  for (const PlotTrial& trial : data.trials) {
+    EXPECT_EQ(trial.highlighted, std::ranges::find(data.front, trial.number) != data.front.end());
+    EXPECT_FALSE(trial.highlighted && !trial.keeps_constraints);
+    broken += !trial.keeps_constraints;
+  }
+  EXPECT_GT(broken, 0);
+}
+
+// The edge of the dominated region goes through every member, along the axes.
+TEST(PlotScriptTest, TheFrontsEdgeIsAStaircase) {
+  const PlotData data = FrontForest(80, 2);
+  const std::string script = FrontScript(data, {});
+  const size_t begin = script.find("$edge0 << EOD\n");
+  ASSERT_NE(begin, std::string::npos);
+  std::istringstream rows(script.substr(begin + 14, script.find("EOD\n", begin + 14) - begin - 14));
+  std::vector<std::pair<double, double>> corners;
+  for (double x = 0, y = 0; rows >> x >> y;) corners.emplace_back(x, y);
+  ASSERT_EQ(corners.size(), 1 + 2 * data.front.size());
+  for (size_t i = 1; i < corners.size(); ++i) {
+    EXPECT_TRUE(corners[i].first == corners[i - 1].first || corners[i].second == corners[i - 1].second);
+  }
+  for (size_t i = 0; i < data.front.size(); ++i) {
+    EXPECT_EQ(corners[1 + 2 * i].first, data.trials[data.front[i] - 1].outcomes[0]);
+    EXPECT_EQ(corners[1 + 2 * i].second, data.trials[data.front[i] - 1].outcomes[1]);
+  }
 }
 
 TEST(PlotDataTest, AxesKnowTheirScale) {

@@ -57,6 +57,36 @@ TEST(ProgressTest, TheBarSaysHowFarAndWhatIsBest) {
   for (const std::string& line : ProgressLines(progress, now, printer, true, 40)) EXPECT_LE(DisplayWidth(line), 40);
 }
 
+TEST(ProgressTest, SeveralObjectivesHaveAFront) {
+  Half half;
+  v1::Objective& accuracy = *half.job.mutable_spec()->add_additional_objectives();
+  accuracy.set_metric("accuracy");
+  accuracy.set_goal(v1::Objective::MAXIMIZE);
+  v1::OutcomeConstraint& bound = *half.job.mutable_spec()->add_outcome_constraints();
+  bound.set_metric("accuracy");
+  bound.set_min(0.85);
+  half.job.clear_best_trial();
+  half.job.set_front_size(4);
+  JobProgress progress;
+  progress.Apply(Change(half, 0, 10));
+  std::ostringstream out;
+  const Printer printer(&out, &out, Style{});
+  const auto lines = ProgressLines(progress, ToTime(half.job.create_time()), printer, false, 200);
+  ASSERT_EQ(lines.size(), 3);
+  EXPECT_EQ(lines[0], "forest: minimize loss, maximize accuracy");
+  EXPECT_EQ(lines[2], "4 trials on the Pareto front");
+  bool some_broken = false;
+  for (const v1::Trial& trial : progress.TakeEnded()) {
+    const std::string line = TrialLine(trial, half.job);
+    if (!trial.has_objective()) continue;
+    EXPECT_THAT(line, HasSubstr(", accuracy 0."));
+    const bool broken = trial.state() == v1::Trial::COMPLETED && trial.final_metrics().at("accuracy") < 0.85;
+    some_broken |= broken;
+    EXPECT_EQ(line.find(", not >= 0.85)") != std::string::npos, broken) << line;
+  }
+  EXPECT_TRUE(some_broken);
+}
+
 TEST(ProgressTest, EachTrialEndsOnce) {
   const Half half;
   JobProgress progress;

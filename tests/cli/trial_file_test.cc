@@ -55,6 +55,35 @@ TEST(TrialFileTest, WhatExportWritesImportReads) {
   ExpectSameAsExported(*json, forest);
 }
 
+TEST(TrialFileTest, SeveralObjectivesAndConstraintsHaveColumns) {
+  Forest forest(40);
+  forest.job.mutable_spec()->add_additional_objectives()->set_metric("accuracy");
+  v1::OutcomeConstraint& bound = *forest.job.mutable_spec()->add_outcome_constraints();
+  bound.set_metric("accuracy");
+  bound.set_min(0.85);
+  *forest.job.add_pareto_front() = forest.trials.trials(0);
+  const std::string text = TrialsToCsv(forest.job, forest.trials);
+  const auto rows = ParseCsv(text);
+  ASSERT_TRUE(rows.ok());
+  ASSERT_EQ((*rows)[0][9], "keeps_constraints");
+  ASSERT_EQ((*rows)[0][10], "on_pareto_front");
+  for (int i = 0; i < forest.trials.trials_size(); ++i) {
+    const v1::Trial& trial = forest.trials.trials(i);
+    const bool completed = trial.state() == v1::Trial::COMPLETED;
+    EXPECT_EQ((*rows)[i + 1][9], !completed ? "" : trial.final_metrics().at("accuracy") >= 0.85 ? "true" : "false");
+    EXPECT_EQ((*rows)[i + 1][10], !completed ? "" : i == 0 ? "true" : "false");
+  }
+  const auto read = TrialsFromCsv(forest.job.spec(), text);
+  ASSERT_TRUE(read.ok()) << read.status();
+  ExpectSameAsExported(*read, forest);
+  // Without a value of the second objective it has failed.
+  const auto poor =
+      TrialsFromCsv(forest.job.spec(), "learning_rate,depth,\"kernel_{x}\",bias,loss\n1e-3,4,poly,true,0.5\n");
+  ASSERT_TRUE(poor.ok()) << poor.status();
+  EXPECT_EQ(poor->trials[0].state(), v1::Trial::FAILED);
+  EXPECT_EQ(poor->trials[0].reason(), "imported without a value of accuracy");
+}
+
 TEST(TrialFileTest, ReadsAPlainTable) {
   const Forest forest(1);
   const auto read = TrialsFromCsv(forest.job.spec(),

@@ -67,6 +67,14 @@ class Dialogue {
     spec.objective = {"loss", Goal::kMinimize, std::nullopt};
     if (const std::string target = Option(words, "target", ""); !target.empty())
       spec.objective.target = std::stod(target);
+    // also=size,time: minimised beside loss; bounds=size<5,time<1: at most
+    for (absl::string_view name : absl::StrSplit(Option(words, "also", ""), ',', absl::SkipEmpty())) {
+      spec.additional_objectives.push_back({std::string(name), Goal::kMinimize, std::nullopt});
+    }
+    for (absl::string_view bound : absl::StrSplit(Option(words, "bounds", ""), ',', absl::SkipEmpty())) {
+      const Words sides = absl::StrSplit(bound, "<");
+      spec.outcome_constraints.push_back({sides.at(0), std::nullopt, std::stod(sides.at(1))});
+    }
     Parameter x;
     x.name = "x";
     x.domain = DoubleDomain{0, 1, Scale::kLinear, std::nullopt, std::nullopt};
@@ -183,6 +191,9 @@ class Dialogue {
       } else if (absl::StartsWith(words[i], "done=")) {
         point.state = TrialState::kCompleted;
         point.final_metrics["loss"] = std::stod(words[i].substr(5));
+      } else if (absl::StrContains(words[i], '=')) {
+        const Words sides = absl::StrSplit(words[i], '=');
+        point.final_metrics[sides.at(0)] = std::stod(sides.at(1));
       } else if (words[i] == "failed") {
         point.state = TrialState::kFailed;
       } else {
@@ -208,6 +219,7 @@ class Dialogue {
       static constexpr const char* kNames[] = {"?", "RUNNING", "STOPPING", "COMPLETED", "STOPPED", "FAILED"};
       const JobHeader& header = job->header;
       std::string best = header.best_trial ? absl::StrCat(", best ", *header.best_trial) : "";
+      if (!header.pareto_front.empty()) best = absl::StrCat(", front ", absl::StrJoin(header.pareto_front, " "));
       return absl::StrCat("job ", kNames[static_cast<int>(header.status)], best, ": ", header.reason);
     }
     if (const auto* put = std::get_if<TrialPut>(&change)) return Show(put->trial);
@@ -216,7 +228,7 @@ class Dialogue {
                         put.measurement.step, "=", put.measurement.value);
   }
 
-  static std::string Show(const Trial& trial) {
+  std::string Show(const Trial& trial) const {
     static constexpr const char* kReasons[] = {"?", "FIRST", "RETRY", "EXPIRED_LEASE", "PREEMPTION", "PROMOTION"};
     const std::string_view state = TrialStateName(trial.state);
     std::string text = absl::StrCat("trial ", trial.number, " ", std::string(state));
@@ -226,6 +238,10 @@ class Dialogue {
                       last.executor);
     }
     if (trial.objective) absl::StrAppend(&text, ", loss ", *trial.objective);
+    for (const Objective& objective : state_->spec().additional_objectives) {
+      const auto value = trial.final_metrics.find(objective.metric);
+      if (value != trial.final_metrics.end()) absl::StrAppend(&text, ", ", objective.metric, " ", value->second);
+    }
     return absl::StrCat(text, ": ", trial.reason);
   }
 

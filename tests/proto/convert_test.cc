@@ -167,6 +167,30 @@ TEST(ConvertTest, JobsShowTheLimitsInForceAndTheirState) {
   EXPECT_FALSE(ToProto(header, 17, std::nullopt).has_best_trial());
 }
 
+TEST(ConvertTest, AFrontOfLargeTrialsIsThinnedToItsEndsAtLeast) {
+  const auto front = [](int count, size_t bytes) {
+    std::vector<core::Trial> trials(count);
+    for (int i = 0; i < count; ++i) {
+      trials[i].number = i + 1;
+      trials[i].parameters["text"] = std::string(bytes, 'x');
+    }
+    v1::TuningJob job;
+    convert::AddParetoFront("j", trials, job);
+    return job;
+  };
+  EXPECT_EQ(front(0, 10).pareto_front_size(), 0);
+  EXPECT_EQ(front(100, 1000).pareto_front_size(), 100);
+  for (const int count : {2, 3, 100, 101}) {
+    SCOPED_TRACE(count);
+    const v1::TuningJob job = front(count, 100'000);
+    EXPECT_LT(job.ByteSizeLong(), 2'200'000u);
+    EXPECT_EQ(job.pareto_front().begin()->number(), 1);
+    EXPECT_EQ(job.pareto_front().rbegin()->number(), count);
+    EXPECT_EQ(job.pareto_front(0).name(), "tuningJobs/j/trials/1");
+  }
+  EXPECT_EQ(front(3, 3'000'000).pareto_front_size(), 2) << "never less than its ends";
+}
+
 TEST(ConvertTest, LimitsThatAreSetReplaceTheOthersStay) {
   core::Limits limits{
       .max_trials = 10, .max_parallel_trials = 2, .max_run_time = absl::Hours(1), .max_failed_trials = 5};

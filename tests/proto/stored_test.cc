@@ -111,7 +111,7 @@ void ExpectSame(const core::Trial& a, const core::Trial& b) {
 void ExpectSame(const core::JobHeader& a, const core::JobHeader& b) {
   const auto& [job_id, uid, spec_bytes, base_dir, provenance_bytes, advice, request_id, spec_hash, tags, status,
                stop_as, reason, limits, create_time, update_time, end_time, grid_size, next_ordinal, exhausted,
-               exhausted_reason, finished, counts, best_trial, best_objective, best_finish_seq] = a;
+               exhausted_reason, finished, counts, best_trial, best_objective, best_finish_seq, pareto_front] = a;
   EXPECT_EQ(job_id, b.job_id);
   EXPECT_EQ(uid, b.uid);
   EXPECT_EQ(spec_bytes, b.spec_bytes);
@@ -144,6 +144,7 @@ void ExpectSame(const core::JobHeader& a, const core::JobHeader& b) {
   EXPECT_EQ(best_trial, b.best_trial);
   EXPECT_TRUE(Same(best_objective, b.best_objective));
   EXPECT_EQ(best_finish_seq, b.best_finish_seq);
+  EXPECT_EQ(pareto_front, b.pareto_front);
 }
 
 template <typename T>
@@ -250,6 +251,7 @@ core::JobHeader RandomHeader(RandomValues& random) {
   header.best_trial = Maybe(random, random.Int32());
   header.best_objective = Maybe(random, random.Double());
   header.best_finish_seq = random.Int64();
+  for (uint64_t i = random.Below(4); i > 0; --i) header.pareto_front.push_back(random.Int32());
   return header;
 }
 

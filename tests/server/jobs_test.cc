@@ -272,6 +272,95 @@ TEST_F(JobsTest, ComparesJobsSideBySide) {
   EXPECT_EQ(stub().CompareTuningJobs(Context().get(), request, &response).error_code(), StatusCode::NOT_FOUND);
 }
 
+// Imports trials along the line loss + size = count, so that all are on the front.
+void ImportFront(TestServer::Stub& stub, const std::string& job, int count) {
+  for (int first = 0; first < count; first += 500) {
+    v1::AddTrialsRequest request;
+    request.set_parent(job);
+    for (int i = first; i < std::min(count, first + 500); ++i) {
+      v1::Trial& trial = *request.add_trials();
+      (*trial.mutable_parameters())["x"].set_number_value(i / static_cast<double>(count));
+      trial.set_state(v1::Trial::COMPLETED);
+      (*trial.mutable_final_metrics())["loss"] = i;
+      (*trial.mutable_final_metrics())["size"] = count - i;
+    }
+    v1::AddTrialsResponse response;
+    const grpc::Status status = stub.AddTrials(Context().get(), request, &response);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+  }
+}
+
+v1::TuningJobSpec TwoObjectives(const std::string& name) {
+  v1::TuningJobSpec spec = AskTellSpec(name);
+  v1::Objective& size = *spec.add_additional_objectives();
+  size.set_metric("size");
+  size.set_goal(v1::Objective::MINIMIZE);
+  return spec;
+}
+
+TEST_F(JobsTest, SeveralObjectivesHaveAFrontAndNoBestTrial) {
+  Create(stub(), TwoObjectives("job"));
+  ImportFront(stub(), "tuningJobs/job", 3);
+  // Dominated by the second one.
+  v1::AddTrialsRequest request;
+  request.set_parent("tuningJobs/job");
+  v1::Trial& worse = *request.add_trials();
+  (*worse.mutable_parameters())["x"].set_number_value(0.5);
+  worse.set_state(v1::Trial::COMPLETED);
+  (*worse.mutable_final_metrics())["loss"] = 1.5;
+  v1::AddTrialsResponse added;
+  grpc::Status status = stub().AddTrials(Context().get(), request, &added);
+  EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("size"));
+  (*worse.mutable_final_metrics())["size"] = 2.5;
+  ASSERT_TRUE(stub().AddTrials(Context().get(), request, &added).ok());
+  v1::TuningJob job;
+  ASSERT_TRUE(Get("tuningJobs/job", &job).ok());
+  EXPECT_FALSE(job.has_best_trial());
+  EXPECT_EQ(job.front_size(), 3);
+  ASSERT_EQ(job.pareto_front_size(), 3);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(job.pareto_front(i).objective(), i);
+    EXPECT_EQ(job.pareto_front(i).final_metrics().at("size"), 3 - i);
+  }
+  v1::ListTuningJobsResponse list;
+  ASSERT_TRUE(stub().ListTuningJobs(Context().get(), {}, &list).ok());
+  EXPECT_EQ(list.jobs(0).front_size(), 3);
+  EXPECT_EQ(list.jobs(0).pareto_front_size(), 0) << "only GetTuningJob shows it";
+}
+
+TEST_F(JobsTest, ALargeFrontIsThinnedToWhatClientsTake) {
+  Create(stub(), TwoObjectives("job"));
+  constexpr int kCount = 2500;
+  ImportFront(stub(), "tuningJobs/job", kCount);
+  v1::TuningJob job;
+  ASSERT_TRUE(Get("tuningJobs/job", &job).ok());
+  EXPECT_EQ(job.front_size(), kCount);
+  EXPECT_LE(job.pareto_front_size(), 1000);
+  EXPECT_GE(job.pareto_front_size(), 500);
+  EXPECT_LT(job.ByteSizeLong(), 3 << 20);
+  EXPECT_EQ(job.pareto_front().begin()->objective(), 0);
+  EXPECT_EQ(job.pareto_front().rbegin()->objective(), kCount - 1);
+}
+
+TEST_F(JobsTest, TheBestTrialKeepsTheOutcomeConstraints) {
+  v1::TuningJobSpec spec = AskTellSpec("job", 3);
+  v1::OutcomeConstraint& bound = *spec.add_outcome_constraints();
+  bound.set_metric("loss");
+  bound.set_min(1);
+  Create(stub(), spec);
+  for (const double loss : {0.5, 3.0, 2.0}) {
+    const v1::SuggestTrialsResponse held = Suggest(stub(), "tuningJobs/job", "w");
+    ASSERT_EQ(held.trials_size(), 1);
+    v1::Trial ended;
+    ASSERT_TRUE(Complete(stub(), held.trials(0), loss, &ended).ok());
+    EXPECT_EQ(ended.state(), v1::Trial::COMPLETED);
+  }
+  v1::TuningJob job;
+  ASSERT_TRUE(Get("tuningJobs/job", &job).ok());
+  EXPECT_EQ(job.best_trial().objective(), 2.0);
+}
+
 TEST_F(JobsTest, ListsOfComponentsHavePages) {
   v1::ListStrategiesRequest request;
   request.set_page_size(2);

@@ -74,6 +74,11 @@ class CrashingStorage : public storage::Storage {
     if (dead_) return Dead();
     return inner_->ReadTrial(job_id, number);
   }
+  absl::StatusOr<std::vector<core::Trial>> ReadTrials(const std::string& job_id,
+                                                      absl::Span<const int32_t> numbers) const override {
+    if (dead_) return Dead();
+    return inner_->ReadTrials(job_id, numbers);
+  }
   absl::Status DeleteJob(const std::string& job_id) override { return dead_ ? Dead() : inner_->DeleteJob(job_id); }
 
  private:

@@ -5,11 +5,15 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <string>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "absl/container/btree_map.h"
 #include "absl/strings/str_cat.h"
 #include "core/clock.h"
+#include "core/objectives.h"
 #include "core/rng.h"
 #include "storage/memory_storage.h"
 #include "tests/executors/fake_executor.h"
@@ -159,7 +163,13 @@ class Simulation {
     spec.name = absl::StrCat("job", index);
     spec.objective.metric = "loss";
     spec.objective.goal = Chance(0.5) ? core::Goal::kMinimize : core::Goal::kMaximize;
-    if (Chance(0.2)) spec.objective.target = Chance(0.5) ? 0.02 : 0.98;
+    if (Chance(0.3)) {
+      spec.additional_objectives.push_back(
+          {"size", Chance(0.5) ? core::Goal::kMinimize : core::Goal::kMaximize, std::nullopt});
+    } else if (Chance(0.2)) {
+      spec.objective.target = Chance(0.5) ? 0.02 : 0.98;
+    }
+    if (Chance(0.2)) spec.outcome_constraints.push_back({Chance(0.5) ? "size" : "loss", 0.2, std::nullopt});
     std::vector<core::Parameter> parameters(2);
     parameters[0].name = "x";
     parameters[1].name = "n";
@@ -240,6 +250,22 @@ class Simulation {
     Drain();
   }
 
+  // The metrics of which a trial needs a value in the end.
+  std::vector<std::string> Metrics(const std::string& job_id) {
+    std::vector<std::string> metrics = {"loss"};
+    const core::JobSpec& spec = specs_[job_id];
+    const bool size = !spec.additional_objectives.empty() ||
+                      (!spec.outcome_constraints.empty() && spec.outcome_constraints[0].metric == "size");
+    if (size) metrics.push_back("size");
+    return metrics;
+  }
+  std::string RandomMetric(const std::string& job_id) {
+    const std::vector<std::string> metrics = Metrics(job_id);
+    return metrics[Below(metrics.size())];
+  }
+  // Ties are common.
+  double RandomValue() { return Chance(0.5) ? rng_.NextDouble() : 0.1 * static_cast<double>(Below(10)); }
+
   void MoveRun(bool faulty) {
     const std::vector<RunId> active = world_->active();
     if (active.empty()) return;
@@ -248,7 +274,7 @@ class Simulation {
     if (!run.started) {
       process_->executor->Start(id);
     } else if (Chance(0.5)) {
-      process_->executor->Metric(id, "loss", Chance(0.05) ? std::nan("") : rng_.NextDouble());
+      process_->executor->Metric(id, RandomMetric(id.job_id), Chance(0.05) ? std::nan("") : RandomValue());
     } else {
       End(id, faulty);
     }
@@ -305,7 +331,7 @@ class Simulation {
       point.parameters = specs_[job_id].space.PointFromUnits({rng_.NextDouble(), rng_.NextDouble()});
       if (Chance(0.3)) {
         point.state = TrialState::kCompleted;
-        point.final_metrics["loss"] = rng_.NextDouble();
+        for (const std::string& metric : Metrics(job_id)) point.final_metrics[metric] = RandomValue();
       }
       event.points.push_back(std::move(point));
     }
@@ -359,9 +385,9 @@ class Simulation {
     event.run = {held.trial, held.attempt};
     event.worker_id = worker;
     core::Measurement measurement;
-    measurement.metric = "loss";
+    measurement.metric = RandomMetric(held.job_id);
     measurement.step = static_cast<int64_t>(Below(6));
-    measurement.value = rng_.NextDouble();
+    measurement.value = RandomValue();
     event.measurements = {measurement};
     measurement.attempt = held.attempt;
     const AckedValue acked{held.job_id, held.trial, measurement};
@@ -379,7 +405,10 @@ class Simulation {
     event.run = {held.trial, held.attempt};
     event.worker_id = worker;
     const uint64_t how = Below(10);
-    if (how < 7 || !faulty) event.final_metrics["loss"] = rng_.NextDouble();
+    if (how < 7 || !faulty) {
+      for (const std::string& metric : Metrics(held.job_id)) event.final_metrics[metric] = RandomValue();
+      if (faulty && Chance(0.1)) event.final_metrics.erase(event.final_metrics.begin());
+    }
     if (how == 7 && faulty) event.failure_reason = "diverged";
     if (how == 8 && faulty) event.infeasible_reason = "does not fit";
     const int times = faults_.duplicates && Chance(0.3) ? 2 : 1;
@@ -443,8 +472,38 @@ class Simulation {
       }
     }
     if (core::IsTerminal(header.status) && (now.active > 0 || header.reason.empty())) Violation("a job ended untidily");
+    CheckResult(job_id, *loaded);
     CheckWorld(job_id, *loaded);
     seen = std::move(now);
+  }
+
+  // The best trial or the Pareto front that is stored is what the stored trials say by the definition.
+  void CheckResult(const std::string& job_id, const storage::LoadedJob& loaded) {
+    const core::JobSpec& spec = specs_[job_id];
+    struct Candidate {
+      const core::Trial* trial;
+      std::vector<double> values;
+    };
+    std::vector<Candidate> candidates;
+    for (const core::Trial& trial : loaded.trials) {
+      if (trial.state != TrialState::kCompleted || !core::KeepsConstraints(spec, trial)) continue;
+      candidates.push_back({&trial, core::ObjectiveValues(spec, trial).value_or(std::vector<double>())});
+    }
+    std::set<int32_t> front;
+    for (const Candidate& one : candidates) {
+      const bool beaten = std::ranges::any_of(candidates, [&](const Candidate& other) {
+        return core::Dominates(spec, other.values, one.values) ||
+               (other.values == one.values && other.trial->finish_seq < one.trial->finish_seq);
+      });
+      if (!beaten) front.insert(one.trial->number);
+    }
+    const core::JobHeader& header = loaded.record.header;
+    std::set<int32_t> stored(header.pareto_front.begin(), header.pareto_front.end());
+    if (header.best_trial) stored.insert(*header.best_trial);
+    if (stored != front) Violation(job_id + " stores another best trial or front than its trials have");
+    if (header.best_trial.has_value() && !spec.additional_objectives.empty()) {
+      Violation(job_id + " has a best trial though it has several objectives");
+    }
   }
 
   void CheckTrial(const std::string& job_id, const core::Trial& trial) {
@@ -461,7 +520,9 @@ class Simulation {
     if (core::IsTerminal(trial.state) && !trial.attempts.empty() && !trial.attempts.back().end_time) {
       Violation(name + " ended, its attempt did not");
     }
-    if (trial.state == TrialState::kCompleted && !trial.objective) Violation(name + " completed without an objective");
+    if (trial.state == TrialState::kCompleted && core::MissingMetric(specs_[job_id], trial) != nullptr) {
+      Violation(name + " completed without a value that it needs");
+    }
   }
 
   void CheckWorld(const std::string& job_id, const storage::LoadedJob& loaded) {
@@ -487,14 +548,14 @@ class Simulation {
   void CheckEnd(const std::string& job_id) {
     if (!out_ok()) return;
     absl::StatusOr<storage::LoadedJob> loaded = store_->LoadJob(job_id);
-    absl::btree_map<int32_t, std::map<std::pair<int32_t, int64_t>, double>> values;
+    absl::btree_map<int32_t, std::map<std::tuple<int32_t, std::string, int64_t>, double>> values;
     for (const core::Trial& trial : loaded->trials) {
       ++outcome_.trials;
       outcome_.attempts += static_cast<int>(trial.attempts.size());
       auto entry = store_->ReadTrial(job_id, trial.number);
       for (const core::Measurement& m : entry->measurements) {
         ++outcome_.measurements;
-        if (!values[trial.number].emplace(std::pair(m.attempt, m.step), m.value).second)
+        if (!values[trial.number].emplace(std::tuple(m.attempt, m.metric, m.step), m.value).second)
           Violation("a measurement is there twice");
       }
       if (trial.measurement_count != static_cast<int64_t>(entry->measurements.size())) {
@@ -504,7 +565,8 @@ class Simulation {
     }
     for (const AckedValue& acked : acked_) {
       if (acked.job_id != job_id) continue;
-      if (!values[acked.trial].contains({acked.measurement.attempt, acked.measurement.step})) {
+      if (!values[acked.trial].contains(
+              {acked.measurement.attempt, acked.measurement.metric, acked.measurement.step})) {
         Violation("an acknowledged measurement is lost");
       }
     }
@@ -518,7 +580,7 @@ class Simulation {
       const FakeWorld::Run run = *world_->Find(spec.id);
       if (!run.ended) Violation("a run is left behind");
       for (const core::Measurement& m : run.output) {
-        if (!values[spec.id.trial].contains({spec.id.attempt, m.step})) {
+        if (!values[spec.id.trial].contains({spec.id.attempt, m.metric, m.step})) {
           Violation(absl::StrCat("measurement ", m.step, " of run ", spec.id.trial, "/", spec.id.attempt, " is lost"));
         }
       }

@@ -43,6 +43,10 @@ class FaultyStorage : public Storage {
   absl::StatusOr<TrialPage::Entry> ReadTrial(const std::string& job_id, int32_t number) const override {
     return inner_->ReadTrial(job_id, number);
   }
+  absl::StatusOr<std::vector<core::Trial>> ReadTrials(const std::string& job_id,
+                                                      absl::Span<const int32_t> numbers) const override {
+    return inner_->ReadTrials(job_id, numbers);
+  }
   absl::Status DeleteJob(const std::string& job_id) override {
     return Write(WriteKind::kDeleteJob, [&] { return inner_->DeleteJob(job_id); });
   }

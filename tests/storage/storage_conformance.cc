@@ -63,6 +63,7 @@ TEST_P(StorageConformance, RefusesAnEmptyJobId) {
   EXPECT_EQ(storage().ReadJob("").status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(storage().ReadChanges("", 0, 1).status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(storage().ReadTrial("", 1).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(storage().ReadTrials("", {}).status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(storage().DeleteJob("").code(), StatusCode::kInvalidArgument);
 }
 
@@ -71,7 +72,8 @@ TEST_P(StorageConformance, NamesAJobThatIsMissing) {
   for (const absl::Status& status :
        {storage().LoadJob("gone").status(), storage().ReadJob("gone").status(), storage().Commit(commits).front(),
         storage().ReadChanges("gone", 0, 1).status(), storage().ReadTrial("gone", 1).status(),
-        storage().ListTrials({.job_id = "gone"}).status(), storage().DeleteJob("gone"), storage().ReleaseJob("gone", 1),
+        storage().ReadTrials("gone", {}).status(), storage().ListTrials({.job_id = "gone"}).status(),
+        storage().DeleteJob("gone"), storage().ReleaseJob("gone", 1),
         storage().AcquireJob("gone", "server", At(0), absl::Seconds(1)).status()}) {
     EXPECT_EQ(status.code(), StatusCode::kNotFound);
     EXPECT_THAT(std::string(status.message()), HasSubstr("gone"));
@@ -167,6 +169,23 @@ TEST_P(StorageConformance, LoadsMeasurementsOfUnfinishedTrialsOnly) {
   EXPECT_EQ(job->measurements[0].trial, 1);
   EXPECT_EQ(job->measurements[1].measurement.step, 2);
   EXPECT_THAT(storage().ReadTrial("a", 2)->measurements, SizeIs(1));
+}
+
+TEST_P(StorageConformance, ReadsTrialsByTheirNumbers) {
+  const Epoch epoch = CreateOwned("a");
+  ASSERT_TRUE(
+      CommitNow("a", epoch,
+                {core::TrialPut{SampleTrial(1)}, core::TrialPut{SampleTrial(2)}, core::TrialPut{SampleTrial(3)}})
+          .ok());
+  ASSERT_TRUE(CommitNow("a", epoch, {core::TrialPut{SampleTrial(3, TrialState::kFailed)}}).ok());
+  const absl::StatusOr<std::vector<core::Trial>> trials = storage().ReadTrials("a", {3, 1});
+  ASSERT_TRUE(trials.ok()) << trials.status();
+  ASSERT_THAT(*trials, SizeIs(2));
+  EXPECT_EQ((*trials)[0].number, 3);
+  EXPECT_EQ((*trials)[0].state, TrialState::kFailed);
+  EXPECT_EQ((*trials)[1].number, 1);
+  EXPECT_THAT(storage().ReadTrials("a", {}).value(), IsEmpty());
+  EXPECT_EQ(storage().ReadTrials("a", {1, 4}).status().code(), StatusCode::kNotFound);
 }
 
 TEST_P(StorageConformance, KeepsNotANumberAndInfinities) {

@@ -106,15 +106,16 @@ void AddPlot(CLI::App& app, Choice& choice) {
       AddVerb(app, choice, kGroup, "plot", "Draw a job: history, parallel coordinates, slices, metric curves",
               "history: value of each trial and the best so far; parallel: all parameters side by side, coloured by "
               "the objective; slice: objective\n"
-              "against each parameter; curves: every metric of each trial by step. Needs gnuplot. Files are named "
+              "against each parameter; curves: every metric of each trial by step; front: several objectives "
+              "against each other. Needs gnuplot. Files are named "
               "JOB-KIND.svg unless --out names one.\n\n"
               "Example:\n"
               "  tuner plot xgboost-cancer\n"
               "  tuner plot xgboost-cancer --kind history --format png --out history.png",
               &PlotJob, options);
   plot->add_option("job", options->job, "Job")->required()->type_name("JOB");
-  plot->add_option("--kind", options->kind, "history, parallel, slice, curves or all")
-      ->check(CLI::IsMember({"history", "parallel", "slice", "curves", "all"}))
+  plot->add_option("--kind", options->kind, "history, parallel, slice, curves, front or all")
+      ->check(CLI::IsMember({"history", "parallel", "slice", "curves", "front", "all"}))
       ->capture_default_str();
   plot->add_option("--format", options->format, "svg or png [by the file's ending, else svg]")
       ->check(CLI::IsMember({"svg", "png"}));

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "tuner/cli/errors.h"
 #include "tuner/cli/job_view.h"
+#include "tuner/cli/outcome_view.h"
 #include "tuner/cli/pages.h"
 #include "tuner/cli/text.h"
 #include "tuner/cli/verbs.h"
@@ -92,9 +93,8 @@ absl::StatusOr<int> CompareJobs(Context& context, const CompareOptions& options)
   for (const auto& row : response->rows()) {
     const v1::TuningJob& job = row.job();
     columns.push_back({IdOf(job.name()), Align::kLeft, true});
-    jobs.Add({IdOf(job.name()), StateText(job.state()),
-              job.has_best_trial() ? Number(job.best_trial().objective()) : "", ObjectiveText(job.spec().objective()),
-              DoneOfAll(job), absl::StrCat(job.trial_counts().failed()),
+    jobs.Add({IdOf(job.name()), StateText(job.state()), BestCell(job), ObjectivesText(job.spec()), DoneOfAll(job),
+              absl::StrCat(job.trial_counts().failed()),
               row.trials_to_best() > 0 ? absl::StrCat(row.trials_to_best()) : "",
               DurationText(ToDuration(row.elapsed())), DurationText(ToDuration(row.trial_time()))});
   }

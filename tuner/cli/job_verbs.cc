@@ -13,6 +13,7 @@
 #include "tuner/cli/errors.h"
 #include "tuner/cli/job_source.h"
 #include "tuner/cli/job_view.h"
+#include "tuner/cli/outcome_view.h"
 #include "tuner/cli/pages.h"
 #include "tuner/cli/text.h"
 #include "tuner/cli/verbs.h"
@@ -176,13 +177,19 @@ void PrintJob(Printer& printer, const v1::TuningJob& job, absl::Time now) {
   if (job.has_best_trial()) {
     best_text = absl::StrCat(Number(best.objective()), " by trial ", best.number(), ": ",
                              ParametersText(best, ParameterNames(job.spec())));
+  } else if (job.front_size() > 0) {
+    best_text =
+        absl::StrCat("Pareto front of ", job.front_size(), " trials; `tuner best ", IdOf(job.name()), "` shows them");
+  } else if (job.trial_counts().completed() > 0) {
+    best_text = NoBestText(job);
   }
   printer.PrintPairs(
       {{"Job", IdOf(job.name())},
        {"State", job.paused_reason().empty() ? StateText(job.state())
                                              : absl::StrCat(StateText(job.state()), ", paused: ", job.paused_reason())},
        {"Reason", job.reason()},
-       {"Objective", ObjectiveText(job.spec().objective())},
+       {"Objective", ObjectivesText(job.spec())},
+       {"Constraints", ConstraintsText(job.spec())},
        {"Strategy", StrategyText(job.spec().strategy())},
        {"Trials", absl::StrCat(DoneOfAll(job), " done: ", CountsText(job.trial_counts()))},
        {"Best", best_text},
@@ -268,8 +275,7 @@ absl::StatusOr<int> ListJobs(Context& context, const ListOptions& options) {
                {"CREATED"}});
   for (const v1::TuningJob& job : jobs->jobs()) {
     table.Add({IdOf(job.name()), StateText(job.state()), DoneOfAll(job), absl::StrCat(ActiveTrials(job)),
-               absl::StrCat(job.trial_counts().failed()),
-               job.has_best_trial() ? Number(job.best_trial().objective()) : "", ObjectiveText(job.spec().objective()),
+               absl::StrCat(job.trial_counts().failed()), BestCell(job), ObjectivesText(job.spec()),
                TimeText(job.create_time())});
   }
   if (table.empty()) {

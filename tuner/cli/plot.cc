@@ -1,6 +1,7 @@
 // plot: pictures of a job, as files.
 #include <filesystem>
 #include <functional>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -23,8 +24,16 @@ struct Kind {
   const char* name;
   std::string (*script)(const PlotData&, PlotSize);
 };
-constexpr Kind kKinds[] = {
-    {"history", &HistoryScript}, {"parallel", &ParallelScript}, {"slice", &SliceScript}, {"curves", &CurvesScript}};
+constexpr Kind kKinds[] = {{"history", &HistoryScript},
+                           {"parallel", &ParallelScript},
+                           {"slice", &SliceScript},
+                           {"curves", &CurvesScript},
+                           {"front", &FrontScript}};
+
+bool IsWanted(const Kind& kind, const PlotOptions& options, const PlotData& data) {
+  if (options.kind != "all") return options.kind == kind.name;
+  return std::string_view(kind.name) != "front" || !data.objectives.empty();
+}
 
 std::string FormatOf(const PlotOptions& options) {
   if (!options.format.empty()) return options.format;
@@ -38,7 +47,7 @@ absl::StatusOr<fs::path> PathOf(const PlotOptions& options, const std::string& j
   if (options.kind != "all" && absl::EndsWithIgnoreCase(options.out, ending)) return out;
   if (absl::EndsWithIgnoreCase(options.out, ".svg") || absl::EndsWithIgnoreCase(options.out, ".png")) {
     return absl::InvalidArgumentError(options.kind == "all"
-                                          ? "--out names one file, but four are drawn. Name a folder, or one --kind."
+                                          ? "--out names one file, but several are drawn. Name a folder, or one --kind."
                                           : "the ending of --out is not that of --format.");
   }
   std::error_code error;
@@ -84,7 +93,7 @@ absl::StatusOr<int> PlotJob(Context& context, const PlotOptions& options) {
   google::protobuf::Struct document;
   auto& files = *(*document.mutable_fields())["files"].mutable_list_value();
   for (const Kind& kind : kKinds) {
-    if (options.kind != "all" && options.kind != kind.name) continue;
+    if (!IsWanted(kind, options, data)) continue;
     const auto path = PathOf(options, data.job, kind.name);
     if (!path.ok()) return path.status();
     if (auto status = Draw(kind, data, options, *path); !status.ok()) return status;

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "tuner/cli/job_view.h"
+#include "tuner/cli/outcome_view.h"
 #include "tuner/cli/text.h"
 
 namespace tuner::cli {
@@ -88,7 +91,43 @@ void AddCurves(const v1::Trial& trial, PlotData& data) {
   }
 }
 
+// The final values of all objectives of a completed trial.
+std::vector<double> OutcomesOf(const v1::TuningJobSpec& spec, const v1::Trial& trial) {
+  std::vector<double> outcomes;
+  if (trial.state() != v1::Trial::COMPLETED) return outcomes;
+  for (const v1::Objective* objective : Objectives(spec)) {
+    const std::optional<double> value = FinalValue(trial, objective->metric());
+    if (!value || !std::isfinite(*value)) return {};
+    outcomes.push_back(*value);
+  }
+  return outcomes;
+}
+
+void AddObjectives(const v1::TuningJobSpec& spec, PlotData& data) {
+  for (const v1::Objective* objective : Objectives(spec)) {
+    PlotObjective plotted;
+    plotted.axis.name = objective->metric();
+    plotted.maximize = objective->goal() == v1::Objective::MAXIMIZE;
+    double low = INFINITY, high = -INFINITY;
+    for (const PlotTrial& trial : data.trials) {
+      if (trial.outcomes.empty()) continue;
+      low = std::min(low, trial.outcomes[data.objectives.size()]);
+      high = std::max(high, trial.outcomes[data.objectives.size()]);
+    }
+    if (low <= high) {
+      plotted.axis.min = low;
+      plotted.axis.max = high;
+      if (WantsLog(low, high)) plotted.axis.scale = PlotAxis::Scale::kLog;
+    }
+    data.objectives.push_back(std::move(plotted));
+  }
+}
+
 }  // namespace
+
+std::string PlotData::HighlightTitle() const {
+  return objectives.empty() ? absl::StrCat("best: trial ", best) : "Pareto front";
+}
 
 bool WantsLog(double min, double max) { return min > 0 && max / min >= 1000; }
 
@@ -144,6 +183,9 @@ PlotData MakePlotData(const v1::TuningJob& job, const v1::ListTrialsResponse& tr
   for (const v1::Parameter* parameter : AllParameters(job.spec())) data.axes.push_back(AxisOf(*parameter));
   double low = INFINITY, high = -INFINITY;
   std::optional<double> best;
+  const bool several = job.spec().additional_objectives_size() > 0;
+  for (const v1::Trial& member : job.pareto_front()) data.front.push_back(member.number());
+  const std::set<int> front(data.front.begin(), data.front.end());
   for (const v1::Trial& trial : trials.trials()) {
     PlotTrial plotted;
     plotted.number = trial.number();
@@ -153,7 +195,9 @@ PlotData MakePlotData(const v1::TuningJob& job, const v1::ListTrialsResponse& tr
       plotted.objective = value;
       low = std::min(low, value);
       high = std::max(high, value);
-      if (trial.state() == v1::Trial::COMPLETED && (!best || (data.maximize ? value > *best : value < *best))) {
+      plotted.keeps_constraints = BrokenText(job.spec(), trial).empty();
+      if (!several && trial.state() == v1::Trial::COMPLETED && plotted.keeps_constraints &&
+          (!best || (data.maximize ? value > *best : value < *best))) {
         best = value;
         data.best = trial.number();
       }
@@ -162,9 +206,13 @@ PlotData MakePlotData(const v1::TuningJob& job, const v1::ListTrialsResponse& tr
       const auto found = trial.parameters().find(axis.name);
       plotted.values.push_back(found == trial.parameters().end() ? std::nullopt : ValueOn(axis, found->second));
     }
+    plotted.highlighted = front.contains(plotted.number);
+    if (several) plotted.outcomes = OutcomesOf(job.spec(), trial);
     data.trials.push_back(std::move(plotted));
     AddCurves(trial, data);
   }
+  for (PlotTrial& trial : data.trials) trial.highlighted |= trial.number == data.best;
+  if (several) AddObjectives(job.spec(), data);
   std::sort(data.trials.begin(), data.trials.end(),
             [](const PlotTrial& a, const PlotTrial& b) { return a.number < b.number; });
   data.objective.name = data.metric;

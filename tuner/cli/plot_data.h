@@ -35,6 +35,9 @@ struct PlotTrial {
   v1::Trial::State state = v1::Trial::STATE_UNSPECIFIED;
   std::optional<double> objective;            // finite
   std::vector<std::optional<double>> values;  // by axis; absent: not active in this trial
+  std::vector<double> outcomes;               // by PlotData::objectives; empty: not completed
+  bool keeps_constraints = true;              // false: completed and breaks one
+  bool highlighted = false;                   // the best trial, or on the Pareto front
   bool failed() const { return !objective && state >= v1::Trial::COMPLETED; }
 };
 
@@ -43,17 +46,27 @@ struct PlotCurve {
   std::vector<std::pair<double, double>> points;  // step and value, ascending steps
 };
 
+// One of several objectives.
+struct PlotObjective {
+  PlotAxis axis;  // over the completed trials
+  bool maximize = false;
+};
+
 struct PlotData {
   std::string job, metric;
   bool maximize = false;
-  std::vector<PlotAxis> axes;                            // parameters, in the order of the specification
-  PlotAxis objective;                                    // over the trials that have one
-  std::vector<PlotTrial> trials;                         // in order of number
-  int best = 0;                                          // number of the best completed trial; 0: none
+  std::vector<PlotAxis> axes;             // parameters, in the order of the specification
+  PlotAxis objective;                     // over the trials that have one
+  std::vector<PlotTrial> trials;          // in order of number
+  int best = 0;                           // number of the best completed trial; 0: none, or several objectives
+  std::vector<PlotObjective> objectives;  // with several: all of them; else empty
+  std::vector<int> front;                 // with several: numbers, the best of the first objective first
   std::map<std::string, std::vector<PlotCurve>> curves;  // by metric; the objective's among them
 
   // 0 for the worst, 1 for the best value there is.
   double Goodness(double value) const;
+  // What highlighted trials are called: "best: trial 7", "Pareto front".
+  std::string HighlightTitle() const;
 };
 
 // `trials` with measurements if curves are wanted. The last attempt's measurements make a curve.

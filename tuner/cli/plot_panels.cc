@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -15,14 +16,14 @@ namespace {
 
 constexpr size_t kMostCurveTrials = 400;  // more lines than that are a carpet; the best of them are drawn
 
-// Panels in a grid, with room for labels, by pixels whatever the size.
-std::string Multiplot(size_t panels, PlotSize size) {
-  const size_t columns = panels <= 1 ? 1 : panels <= 4 ? 2 : 3;
-  const size_t rows = (panels + columns - 1) / columns;
-  const auto across = [&](double pixels) { return pixels / size.width; };
-  const auto up = [&](double pixels) { return pixels / size.height; };
-  return absl::StrCat("set multiplot layout ", rows, ",", columns, " margins screen ", across(84), ",", 1 - across(118),
-                      ",", up(66), ",", 1 - up(84), " spacing screen ", across(92), ",", up(92), "\n");
+// With room for the colour bar.
+std::string PanelsWithBar(size_t panels, PlotSize size) {
+  return Multiplot(panels, panels <= 1 ? 1 : panels <= 4 ? 2 : 3, 118, size);
+}
+
+bool HasValues(const PlotData& data) {
+  return std::any_of(data.trials.begin(), data.trials.end(),
+                     [](const PlotTrial& t) { return t.objective.has_value(); });
 }
 
 // One colour bar for all panels, at the right edge, drawn with the first.
@@ -64,8 +65,7 @@ std::string SlicePanel(const PlotData& data, size_t index, double point_size, in
     const std::string x = Cell(*trial.values[index] + Shift(axis, trial.number));
     if (trial.failed()) absl::StrAppend(&failed, x, "\n");
     if (!trial.objective) continue;
-    absl::StrAppend(trial.number == data.best ? &best : &values, x, " ", Cell(*trial.objective), " ", trial.number,
-                    "\n");
+    absl::StrAppend(trial.highlighted ? &best : &values, x, " ", Cell(*trial.objective), " ", trial.number, "\n");
   }
   const auto block = [&](const char* name, const std::string& rows) {
     return absl::StrCat("$", name, index, " << EOD\n", rows.empty() ? "NaN NaN NaN\n" : rows, "EOD\n");
@@ -79,7 +79,7 @@ std::string SlicePanel(const PlotData& data, size_t index, double point_size, in
   }
   absl::StrAppend(&script, "$values", index, " using 1:2:3 with points pt 7 ps ", point_size, " palette notitle, $best",
                   index, " using 1:2 with points pt 7 ps ", std::max(1.0, point_size * 1.8), " lc rgb '", kOrange,
-                  "' title 'best'");
+                  "' title '", data.objectives.empty() ? "best" : "Pareto front", "'");
   return absl::StrCat(script, "\nunset label 999\nunset colorbox\nunset key\n");
 }
 
@@ -94,11 +94,15 @@ CurveLines LinesOf(const PlotData& data, const std::vector<PlotCurve>& curves,
   CurveLines lines;
   std::map<int, const PlotCurve*> by_trial;
   for (const PlotCurve& curve : curves) by_trial[curve.trial] = &curve;
+  std::set<int> highlighted;
+  for (const PlotTrial& trial : data.trials) {
+    if (trial.highlighted) highlighted.insert(trial.number);
+  }
   for (const auto& [goodness, number] : order) {
     const auto found = by_trial.find(number);
     if (found == by_trial.end()) continue;
     const unsigned colour = goodness < 0 ? 0x60D55E00 : ObjectiveColour(goodness, order.size() > 60 ? 0x80 : 0x30);
-    std::string& rows = number == data.best ? lines.best : lines.others;
+    std::string& rows = highlighted.contains(number) ? lines.best : lines.others;
     for (const auto& [step, value] : found->second->points) {
       absl::StrAppend(&rows, Cell(step), " ", Cell(value), " ", colour, "\n");
       lines.low = std::min(lines.low, value);
@@ -135,9 +139,9 @@ std::string CurvesPanel(const PlotData& data, const std::string& metric, const s
                   " lw 1.2 lc rgb variable notitle");
   if (!lines.best.empty()) {
     absl::StrAppend(&script, ", $best", index, " using 1:2 with ", few_steps ? "linespoints pt 7 ps 0.7" : "lines",
-                    " lw 2.8 lc rgb '", kOrange, "' title 'best: trial ", data.best, "'");
+                    " lw 2.8 lc rgb '", kOrange, "' title '", data.HighlightTitle(), "'");
   }
-  if (data.best > 0) absl::StrAppend(&script, ", ", kShowColourBar);
+  if (HasValues(data)) absl::StrAppend(&script, ", ", kShowColourBar);
   return absl::StrCat(script, "\nunset label 999\nunset colorbox\nunset key\n");
 }
 
@@ -157,15 +161,13 @@ std::string SliceScript(const PlotData& data, PlotSize size) {
   const std::string what = "objective by parameter";
   if (data.axes.empty() || data.trials.empty())
     return EmptyPicture(data, what, data.axes.empty() ? "the job has no parameters" : "no trial yet", size);
-  std::string script = Multiplot(data.axes.size(), size) + Title(data, what, size);
+  std::string script = PanelsWithBar(data.axes.size(), size) + Title(data, what, size);
   absl::StrAppend(&script, SharedBar(size),
                   "set palette defined (0 '#C7D9E8', 0.5 '#4A90C2', 1 '#08306B')\nset cblabel 'trial' offset 1,0 tc "
                   "rgb '#2F3B47'\nset cbtics tc rgb '#2F3B47' font ',10'\nset y2range "
                   "[0:1]\nset ylabel ",
                   Quoted(Shortened(Printable(data.metric), 40)), "\n");
-  const bool any =
-      std::any_of(data.trials.begin(), data.trials.end(), [](const PlotTrial& t) { return t.objective.has_value(); });
-  script += any ? ObjectiveRange(data) : "set yrange [0:1]\nunset ytics\n";
+  script += HasValues(data) ? ObjectiveRange(data) : "set yrange [0:1]\nunset ytics\n";
   if (data.trials.back().number <= 10) script += "set cbtics 1\n";
   const double dot = data.trials.size() > 300 ? 0.4 : 0.65;
   for (size_t i = 0; i < data.axes.size(); ++i) script += SlicePanel(data, i, dot, data.trials.back().number);
@@ -175,8 +177,8 @@ std::string SliceScript(const PlotData& data, PlotSize size) {
 std::string CurvesScript(const PlotData& data, PlotSize size) {
   const std::string what = "metrics by step";
   if (data.curves.empty()) return EmptyPicture(data, what, "no trial has told a value yet", size);
-  std::string script = Multiplot(data.curves.size(), size) + Title(data, what, size);
-  if (data.best > 0) script += ObjectivePalette(data) + SharedBar(size);
+  std::string script = PanelsWithBar(data.curves.size(), size) + Title(data, what, size);
+  if (HasValues(data)) script += ObjectivePalette(data) + SharedBar(size);
   const auto order = DrawingOrder(data);
   size_t index = 0;
   // The objective first, then the others by name.

@@ -59,8 +59,8 @@ std::string ParallelScript(const PlotData& data, PlotSize size) {
   const unsigned alpha = shown.size() > 300 ? 0xA0 : shown.size() > 60 ? 0x70 : 0x30;
   std::string rows, best;
   for (const PlotTrial* trial : shown) {
-    if (trial->number == data.best) {
-      best = Line(data, *trial, ObjectiveColour(1, 0));
+    if (trial->highlighted) {
+      best += Line(data, *trial, ObjectiveColour(1, 0));
     } else {
       rows += Line(data, *trial, ObjectiveColour(data.Goodness(*trial->objective), alpha));
     }
@@ -77,7 +77,7 @@ std::string ParallelScript(const PlotData& data, PlotSize size) {
   absl::StrAppend(
       &script,
       "plot $trials using 1:2:3 with lines lw 1.3 lc rgb variable notitle, $best using 1:2 with lines lw 3.2 lc rgb '",
-      kOrange, "' title 'best: trial ", data.best, "', ", kShowColourBar, "\n");
+      kOrange, "' title '", data.HighlightTitle(), "', ", kShowColourBar, "\n");
   return script;
 }
 

@@ -17,6 +17,7 @@ constexpr const char* kInk = "#2F3B47";
 
 // "JOB: what, minimize METRIC" at the top left of the whole picture.
 std::string Title(const PlotData& data, const std::string& what, PlotSize size);
+std::string Title(const std::string& text, PlotSize size);
 // A column of numbers for a datablock, exact; "NaN" for none.
 std::string Cell(double value);
 // 0xAARRGGBB of a goodness in [0, 1], worst light, best dark; `alpha` 0 is opaque.
@@ -27,6 +28,10 @@ std::string ObjectivePalette(const PlotData& data);
 constexpr const char* kShowColourBar = "$nothing using 1:2:3 with points pt 7 ps 0.01 palette notitle";
 // `set yrange` for the objective, with air above, and below for the marks of failed trials.
 std::string ObjectiveRange(const PlotData& data);
+// Panels in a grid, with room for labels, by pixels whatever the size; `right` is left free at the right edge.
+std::string Multiplot(size_t panels, size_t columns, int right, PlotSize size);
+// "$name << EOD ... EOD"; of no rows, one that draws nothing.
+std::string DataBlock(const std::string& name, const std::string& rows);
 // A picture that only says why there is nothing to see.
 std::string EmptyPicture(const PlotData& data, const std::string& what, const std::string& why, PlotSize size);
 

@@ -40,7 +40,7 @@ unsigned Packed(const Colour& colour, unsigned alpha) {
 
 // Points of a history, by what became of the trial.
 struct HistoryPoints {
-  std::string completed, stopped, failed, best_so_far;
+  std::string completed, stopped, broken, failed, best_so_far;
   int failures = 0, early = 0;
 };
 
@@ -57,17 +57,14 @@ HistoryPoints PointsOf(const PlotData& data) {
     if (!trial.objective) continue;
     const bool complete = trial.state == v1::Trial::COMPLETED;
     points.early += complete ? 0 : 1;
-    absl::StrAppend(complete ? &points.completed : &points.stopped, x, Cell(*trial.objective), "\n");
-    if (!complete) continue;
+    std::string& rows = !complete ? points.stopped : trial.keeps_constraints ? points.completed : points.broken;
+    absl::StrAppend(&rows, x, Cell(*trial.objective), "\n");
+    if (!complete || !trial.keeps_constraints) continue;
     if (std::isnan(best) || (data.maximize ? *trial.objective > best : *trial.objective < best))
       best = *trial.objective;
     absl::StrAppend(&points.best_so_far, x, Cell(best), "\n");
   }
   return points;
-}
-
-std::string Block(const char* name, const std::string& rows) {
-  return absl::StrCat("$", name, " << EOD\n", rows.empty() ? "NaN NaN NaN\n" : rows, "EOD\n");
 }
 
 }  // namespace
@@ -90,8 +87,10 @@ std::string QuotedTic(const std::string& text) { return Quoted(absl::StrReplaceA
 std::string Cell(double value) { return std::isfinite(value) ? absl::StrFormat("%.17g", value) : "NaN"; }
 
 std::string Title(const PlotData& data, const std::string& what, PlotSize size) {
-  const std::string text =
-      absl::StrCat(data.job, ": ", what, ", ", data.maximize ? "maximize " : "minimize ", data.metric);
+  return Title(absl::StrCat(data.job, ": ", what, ", ", data.maximize ? "maximize " : "minimize ", data.metric), size);
+}
+
+std::string Title(const std::string& text, PlotSize size) {
   return absl::StrCat("set label 999 ", Quoted(text), " at screen ", 18.0 / size.width, ",", 1 - 26.0 / size.height,
                       " left font ',15' tc rgb '", kInk, "' front\n");
 }
@@ -126,6 +125,19 @@ std::string ObjectiveRange(const PlotData& data) {
   return absl::StrCat("set yrange [", Cell(low - range * 0.1), ":", Cell(high + range * 0.06), "]\n");
 }
 
+std::string Multiplot(size_t panels, size_t columns, int right, PlotSize size) {
+  const size_t rows = (panels + columns - 1) / columns;
+  const auto across = [&](double pixels) { return pixels / size.width; };
+  const auto up = [&](double pixels) { return pixels / size.height; };
+  return absl::StrCat("set multiplot layout ", rows, ",", columns, " margins screen ", across(84), ",",
+                      1 - across(right), ",", up(66), ",", 1 - up(84), " spacing screen ", across(92), ",", up(92),
+                      "\n");
+}
+
+std::string DataBlock(const std::string& name, const std::string& rows) {
+  return absl::StrCat("$", name, " << EOD\n", rows.empty() ? "NaN NaN NaN\n" : rows, "EOD\n");
+}
+
 std::string EmptyPicture(const PlotData& data, const std::string& what, const std::string& why, PlotSize size) {
   return absl::StrCat(Title(data, what, size),
                       "unset border\nunset tics\nunset key\nset xrange [0:1]\nset yrange [0:1]\nset label 1 ",
@@ -155,9 +167,10 @@ std::string HistoryScript(const PlotData& data, PlotSize size) {
   const int last = data.trials.back().number;
   std::string script = absl::StrCat(Title(data, what, size), "set xlabel 'trial'\nset ylabel ", Quoted(data.metric),
                                     "\nset xrange [0.5:", last, ".5]\n", last <= 12 ? "set xtics 1\n" : "",
-                                    Block("completed", points.completed), Block("stopped", points.stopped),
-                                    Block("failed", points.failed), Block("best", points.best_so_far));
-  const bool any = !points.completed.empty() || !points.stopped.empty();
+                                    DataBlock("completed", points.completed), DataBlock("stopped", points.stopped),
+                                    DataBlock("broken", points.broken), DataBlock("failed", points.failed),
+                                    DataBlock("best", points.best_so_far));
+  const bool any = !points.completed.empty() || !points.stopped.empty() || !points.broken.empty();
   if (any) script += ObjectiveRange(data);
   if (!any)
     script +=
@@ -175,6 +188,10 @@ std::string HistoryScript(const PlotData& data, PlotSize size) {
     parts.push_back(absl::StrCat("$completed using 1:2 with points pt 7 ps ", dot, " lc rgb '#50", kBlue + 1,
                                  "' title 'completed'"));
   }
+  if (!points.broken.empty()) {
+    parts.push_back(absl::StrCat("$broken using 1:2 with points pt 6 ps ", dot, " lw 1.4 lc rgb '", kRed,
+                                 "' title 'breaks a constraint'"));
+  }
   if (points.early > 0) {
     parts.push_back(absl::StrCat("$stopped using 1:2 with points pt 6 ps ", dot, " lw 1.4 lc rgb '", kBlue,
                                  "' title 'stopped early'"));
@@ -189,6 +206,11 @@ std::string HistoryScript(const PlotData& data, PlotSize size) {
 PlotSize SizeOf(const std::string& kind, const PlotData& data, PlotSize asked) {
   if (kind == "parallel") {
     asked.width = std::max(asked.width, 110 * (static_cast<int>(data.axes.size()) + 2));
+    return asked;
+  }
+  if (kind == "front" && data.objectives.size() > 2) {
+    asked.width = std::max(asked.width, 1200);
+    asked.height = std::min(asked.height, 480);
     return asked;
   }
   const int panels = static_cast<int>(kind == "slice" ? data.axes.size() : kind == "curves" ? data.curves.size() : 1);

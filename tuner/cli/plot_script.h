@@ -20,8 +20,10 @@ std::string HistoryScript(const PlotData& data, PlotSize size);
 std::string ParallelScript(const PlotData& data, PlotSize size);
 std::string SliceScript(const PlotData& data, PlotSize size);
 std::string CurvesScript(const PlotData& data, PlotSize size);
+std::string FrontScript(const PlotData& data, PlotSize size);
 
-// The size that a kind of picture needs: slices and curves grow with the number of their panels.
+// The size that a kind of picture needs: slices and curves grow with the number of their panels, a front of three
+// objectives has three beside each other.
 PlotSize SizeOf(const std::string& kind, const PlotData& data, PlotSize asked);
 
 // `set terminal`, the output file, and the style of all pictures. `format` is svg or png.

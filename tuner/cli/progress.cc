@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "tuner/cli/job_view.h"
+#include "tuner/cli/outcome_view.h"
 #include "tuner/cli/text.h"
 
 namespace tuner::cli {
@@ -135,12 +136,13 @@ std::optional<absl::Duration> JobProgress::TimeLeft() const {
 
 std::string TrialLine(const v1::Trial& trial, const v1::TuningJob& job) {
   std::string line = absl::StrCat("trial ", trial.number(), " ", StateText(trial.state()));
-  if (trial.has_objective())
-    absl::StrAppend(&line, "  ", job.spec().objective().metric(), " ", Number(trial.objective()));
+  if (const std::string values = ValuesText(job.spec(), trial); !values.empty()) absl::StrAppend(&line, "  ", values);
   if (RunTime(trial) > absl::ZeroDuration()) absl::StrAppend(&line, " in ", DurationText(RunTime(trial)));
   absl::StrAppend(&line, "  ", ParametersText(trial, ParameterNames(job.spec())));
   if (trial.state() != v1::Trial::COMPLETED && !trial.reason().empty())
     absl::StrAppend(&line, "  (", ReasonLine(trial.reason()), ")");
+  if (const std::string broken = BrokenText(job.spec(), trial); !broken.empty())
+    absl::StrAppend(&line, "  (", broken, ")");
   return Printable(line);
 }
 
@@ -160,14 +162,17 @@ std::vector<std::string> ProgressLines(const JobProgress& progress, absl::Time n
   if (const auto left = progress.TimeLeft(); left && !IsTerminal(job.state()))
     absl::StrAppend(&line, dot, "about ", DurationText(*left), " left");
   std::vector<std::string> lines;
-  lines.push_back(printer.Bold(
-      Shortened(Printable(absl::StrCat(IdOf(job.name()), ": ", ObjectiveText(job.spec().objective()))), width)));
+  lines.push_back(
+      printer.Bold(Shortened(Printable(absl::StrCat(IdOf(job.name()), ": ", ObjectivesText(job.spec()))), width)));
   lines.push_back(Shortened(line, width));
   if (job.has_best_trial()) {
     const v1::Trial& best = job.best_trial();
     const std::string text = absl::StrCat("best ", Number(best.objective()), " (trial ", best.number(), ")  ",
                                           ParametersText(best, ParameterNames(job.spec())));
     lines.push_back(printer.Green(Shortened(Printable(text), width)));
+  } else if (job.front_size() > 0) {
+    const std::string text = absl::StrCat(job.front_size(), " trials on the Pareto front");
+    lines.push_back(printer.Green(Shortened(text, width)));
   }
   if (!job.paused_reason().empty()) {
     lines.push_back(printer.Yellow(Shortened(Printable(absl::StrCat("paused: ", job.paused_reason())), width)));

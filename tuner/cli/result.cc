@@ -3,14 +3,21 @@
 #include "absl/strings/str_cat.h"
 #include "tuner/cli/errors.h"
 #include "tuner/cli/job_view.h"
+#include "tuner/cli/outcome_view.h"
 #include "tuner/cli/text.h"
 
 namespace tuner::cli {
 namespace {
 
 void PrintBest(Printer& printer, const v1::TuningJob& job) {
+  if (job.front_size() > 0) {
+    printer.out() << "Pareto front: " << printer.Green(absl::StrCat(job.front_size())) << " trials, "
+                  << Printable(ObjectivesText(job.spec())) << "\n\n";
+    printer.Print(FrontTable(job));
+    return;
+  }
   if (!job.has_best_trial()) {
-    printer.out() << "No trial has a value of " << Printable(job.spec().objective().metric()) << ".\n";
+    printer.out() << Printable(NoBestText(job)) << "\n";
     return;
   }
   const v1::Trial& best = job.best_trial();
@@ -26,9 +33,13 @@ void PrintNext(Printer& printer, const v1::TuningJob& job) {
                   << printer.Dim(what) << "\n";
   };
   printer.out() << "\nNext:\n";
-  line(absl::StrCat("tuner trials ", id, " --order-by objective",
-                    job.spec().objective().goal() == v1::Objective::MAXIMIZE ? "\\ desc" : ""),
-       "every trial, best first");
+  if (job.spec().additional_objectives().empty()) {
+    line(absl::StrCat("tuner trials ", id, " --order-by objective",
+                      job.spec().objective().goal() == v1::Objective::MAXIMIZE ? "\\ desc" : ""),
+         "every trial, best first");
+  } else {
+    line(absl::StrCat("tuner trials ", id), "every trial, those on the front marked");
+  }
   line(absl::StrCat("tuner plot ", id), "pictures of what happened");
   if (job.has_best_trial() && !ArtifactPath(job.best_trial()).empty())
     line(absl::StrCat("tuner best ", id, " --fetch DIR"), "the best trial's files");

@@ -86,7 +86,7 @@ OnInterrupt InterruptOwn(server::Server& server, ProgressView& view, int count, 
 absl::StatusOr<int> FollowToEnd(Context& context, Client& client, const std::string& job_name, JobProgress& progress,
                                 ProgressView& view, FollowInbox& inbox, const std::string& resume_command) {
   server::Server* const own = context.connection().server.get();
-  const auto end = Follow(client, job_name, progress, view, inbox, [&](int count, bool news, const v1::TuningJob& job) {
+  auto end = Follow(client, job_name, progress, view, inbox, [&](int count, bool news, const v1::TuningJob& job) {
     return own ? InterruptOwn(*own, view, count, news, job) : OnInterrupt::kLeave;
   });
   view.End();
@@ -100,6 +100,12 @@ absl::StatusOr<int> FollowToEnd(Context& context, Client& client, const std::str
             : absl::StrCat("The job goes on in the server at ", context.connection().address, ". `tuner watch ", id,
                            "` looks at it again, `tuner stop ", id, "` ends it."));
     return kInterrupted;
+  }
+  if (end->job.front_size() > 0) {
+    // A watch tells how many there are, not which.
+    auto whole = FetchJob(client, job_name);
+    if (!whole.ok()) return whole.status();
+    end->job = *std::move(whole);
   }
   PrintResult(printer, end->job, absl::Now());
   return end->interrupted ? static_cast<int>(kInterrupted) : ExitCodeOf(end->job);

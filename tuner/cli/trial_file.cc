@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "google/protobuf/util/json_util.h"
 #include "tuner/cli/job_view.h"
+#include "tuner/cli/outcome_view.h"
 #include "tuner/cli/text.h"
 
 namespace tuner::cli {
@@ -20,9 +21,13 @@ namespace {
 
 const char* const kOwnColumns[] = {"number",      "state",       "origin",   "objective", "best_objective",
                                    "run_seconds", "create_time", "end_time", "reason"};
+// Only where there are constraints, or several objectives.
+const char* const kKeepsConstraints = "keeps_constraints";
+const char* const kOnFront = "on_pareto_front";
 
 bool IsOwnColumn(const std::string& name) {
-  return std::find(std::begin(kOwnColumns), std::end(kOwnColumns), name) != std::end(kOwnColumns);
+  return std::find(std::begin(kOwnColumns), std::end(kOwnColumns), name) != std::end(kOwnColumns) ||
+         name == kKeepsConstraints || name == kOnFront;
 }
 
 std::string ExactNumber(double value) {
@@ -97,8 +102,13 @@ absl::StatusOr<std::optional<v1::Trial>> TrialOf(const v1::TuningJobSpec& spec,
   double objective = 0;
   if (trial.final_metrics().count(metric) == 0 && absl::SimpleAtod(text("objective"), &objective))
     (*trial.mutable_final_metrics())[metric] = objective;
-  const auto found = trial.final_metrics().find(metric);
-  const bool has_value = found != trial.final_metrics().end() && std::isfinite(found->second);
+  std::vector<std::string> needed = FurtherMetrics(spec);
+  needed.insert(needed.begin(), metric);
+  const auto missing = std::find_if(needed.begin(), needed.end(), [&](const std::string& name) {
+    const std::optional<double> value = FinalValue(trial, name);
+    return !value || !std::isfinite(*value);
+  });
+  const bool has_value = missing == needed.end();
   v1::Trial::State state = has_value ? v1::Trial::COMPLETED : v1::Trial::FAILED;
   const std::string named = absl::AsciiStrToUpper(text("state"));
   if (!named.empty() && !v1::Trial::State_Parse(named, &state))
@@ -108,11 +118,11 @@ absl::StatusOr<std::optional<v1::Trial>> TrialOf(const v1::TuningJobSpec& spec,
     return std::nullopt;
   if (state == v1::Trial::COMPLETED && !has_value)
     return absl::InvalidArgumentError(
-        absl::StrCat("a COMPLETED trial needs a finite value in the column ", metric, "."));
+        absl::StrCat("a COMPLETED trial needs a finite value in the column ", *missing, "."));
   trial.set_state(state);
   trial.set_reason(text("reason"));
   if (trial.reason().empty())
-    trial.set_reason(state == v1::Trial::COMPLETED ? "imported" : absl::StrCat("imported without a value of ", metric));
+    trial.set_reason(has_value ? "imported" : absl::StrCat("imported without a value of ", *missing));
   return std::optional<v1::Trial>(std::move(trial));
 }
 
@@ -162,6 +172,10 @@ std::string TrialsToCsv(const v1::TuningJob& job, const v1::ListTrialsResponse& 
            "\n";
   };
   std::vector<std::string> titles(std::begin(kOwnColumns), std::end(kOwnColumns));
+  const bool constrained = !job.spec().outcome_constraints().empty();
+  const bool several = !job.spec().additional_objectives().empty();
+  if (constrained) titles.push_back(kKeepsConstraints);
+  if (several) titles.push_back(kOnFront);
   titles.insert(titles.end(), parameters.begin(), parameters.end());
   titles.insert(titles.end(), metrics.begin(), metrics.end());
   std::string text = line(titles);
@@ -175,6 +189,10 @@ std::string TrialsToCsv(const v1::TuningJob& job, const v1::ListTrialsResponse& 
                                       UtcText(trial.create_time()),
                                       UtcText(trial.end_time()),
                                       trial.reason()};
+    const bool completed = trial.state() == v1::Trial::COMPLETED;
+    const auto truth = [&](bool value) { return !completed ? "" : value ? "true" : "false"; };
+    if (constrained) cells.push_back(truth(BrokenText(job.spec(), trial).empty()));
+    if (several) cells.push_back(truth(OnFront(job, trial)));
     for (const std::string& name : parameters) {
       const auto found = trial.parameters().find(name);
       cells.push_back(found == trial.parameters().end() ? "" : ValueText(found->second));

@@ -12,8 +12,9 @@
 
 namespace tuner::cli {
 
-// RFC 4180. Columns: number, state, origin, objective, best_objective, run_seconds, create_time, end_time, reason, then
-// parameters in the order of the specification and final metrics by name.
+// RFC 4180. Columns: number, state, origin, objective, best_objective, run_seconds, create_time, end_time, reason, with
+// constraints keeps_constraints and with several objectives on_pareto_front (of completed trials), then parameters in
+// the order of the specification and final metrics by name.
 std::string TrialsToCsv(const v1::TuningJob& job, const v1::ListTrialsResponse& trials);
 
 struct ImportedTrials {
@@ -21,7 +22,7 @@ struct ImportedTrials {
   int skipped = 0;                // had not ended, or were stopped before their end
 };
 // A column is a parameter of the job, one of export's own columns, or else a metric. Without a state, a row with the
-// objective's value is COMPLETED, one without it FAILED.
+// values of all objectives and constrained metrics is COMPLETED, one without FAILED.
 absl::StatusOr<ImportedTrials> TrialsFromCsv(const v1::TuningJobSpec& spec, const std::string& text);
 // A list of objects with the same names, or what export wrote.
 absl::StatusOr<ImportedTrials> TrialsFromJson(const v1::TuningJobSpec& spec, const std::string& text);

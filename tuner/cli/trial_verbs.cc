@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "tuner/cli/errors.h"
 #include "tuner/cli/job_view.h"
+#include "tuner/cli/outcome_view.h"
 #include "tuner/cli/pages.h"
 #include "tuner/cli/text.h"
 #include "tuner/cli/verbs.h"
@@ -23,14 +24,21 @@ std::string JobIdOfTrial(const v1::Trial& trial) {
   return IdOf(job_name);
 }
 
-Table TrialTable(const v1::ListTrialsResponse& trials, const std::vector<std::string>& names, bool with_job) {
+// Of one job, or, without one, of all jobs.
+Table TrialTable(const v1::ListTrialsResponse& trials, const v1::TuningJob* job) {
+  const bool with_job = job == nullptr;
+  const auto names = job ? ParameterNames(job->spec()) : std::vector<std::string>();
+  const auto metrics = job ? FurtherMetrics(job->spec()) : std::vector<std::string>();
+  const bool marked = !metrics.empty() || (job && !job->spec().outcome_constraints().empty());
   std::vector<Column> columns;
   if (with_job) columns.push_back({"JOB", Align::kLeft, true});
-  columns.insert(columns.end(), {{"TRIAL", Align::kRight},
-                                 {"STATE"},
-                                 {"OBJECTIVE", Align::kRight},
-                                 {"BEST", Align::kRight},
-                                 {"TIME", Align::kRight}});
+  columns.insert(columns.end(), {{"TRIAL", Align::kRight}, {"STATE"}});
+  // Where several metrics decide, each column says which it is.
+  columns.push_back({metrics.empty() ? "OBJECTIVE" : Printable(job->spec().objective().metric()), Align::kRight});
+  for (const std::string& metric : metrics) columns.push_back({Printable(metric), Align::kRight});
+  if (metrics.empty()) columns.push_back({"BEST", Align::kRight});
+  if (marked) columns.push_back({"MARK"});
+  columns.push_back({"TIME", Align::kRight});
   if (with_job) {
     columns.push_back({"PARAMETERS", Align::kLeft, true});
   } else {
@@ -44,7 +52,12 @@ Table TrialTable(const v1::ListTrialsResponse& trials, const std::vector<std::st
     cells.push_back(absl::StrCat(trial.number()));
     cells.push_back(StateText(trial.state()));
     cells.push_back(trial.has_objective() ? Number(trial.objective()) : "");
-    cells.push_back(trial.has_best_objective() ? Number(trial.best_objective()) : "");
+    for (const std::string& metric : metrics) {
+      const std::optional<double> value = FinalValue(trial, metric);
+      cells.push_back(value ? Number(*value) : "");
+    }
+    if (metrics.empty()) cells.push_back(trial.has_best_objective() ? Number(trial.best_objective()) : "");
+    if (marked) cells.push_back(Mark(*job, trial));
     cells.push_back(RunTime(trial) > absl::ZeroDuration() ? DurationText(RunTime(trial)) : "");
     if (with_job) {
       std::vector<std::string> all;
@@ -106,13 +119,31 @@ Table MeasurementTable(const v1::Trial& trial) {
   return table;
 }
 
+// ", size = 5" for each additional objective.
+std::string FurtherObjectivesText(const v1::TuningJobSpec& spec, const v1::Trial& trial) {
+  std::string text;
+  for (const v1::Objective& objective : spec.additional_objectives()) {
+    const std::optional<double> value = FinalValue(trial, objective.metric());
+    absl::StrAppend(&text, ", ", objective.metric(), " = ", value ? Number(*value, 10) : "missing");
+  }
+  return text;
+}
+
+std::string ConstraintsOutcome(const v1::TuningJob& job, const v1::Trial& trial) {
+  if (job.spec().outcome_constraints().empty() || trial.state() != v1::Trial::COMPLETED) return "";
+  const std::string broken = BrokenText(job.spec(), trial);
+  return broken.empty() ? "kept" : absl::StrCat("broken: ", broken);
+}
+
 void PrintTrial(Printer& printer, const v1::Trial& trial, const v1::TuningJob& job, bool with_measurements) {
+  const std::string further = FurtherObjectivesText(job.spec(), trial);
   printer.PrintPairs({{"Trial", absl::StrCat(IdOf(job.name()), "/", trial.number())},
                       {"State", StateText(trial.state())},
                       {"Reason", trial.reason()},
                       {"Objective", trial.has_objective() ? absl::StrCat(job.spec().objective().metric(), " = ",
-                                                                         Number(trial.objective(), 10))
+                                                                         Number(trial.objective(), 10), further)
                                                           : ""},
+                      {"Constraints", ConstraintsOutcome(job, trial)},
                       {"Best seen", trial.has_best_objective() && trial.best_objective() != trial.objective()
                                         ? Number(trial.best_objective(), 10)
                                         : ""},
@@ -200,13 +231,13 @@ absl::StatusOr<int> ListTrials(Context& context, const TrialsOptions& options) {
     printer.PrintJson(*trials);
     return kDone;
   }
-  std::vector<std::string> names;
+  v1::TuningJob of;
   if (!all_jobs) {
-    const auto job = FetchJob(**client, *name);
+    auto job = FetchJob(**client, *name);
     if (!job.ok()) return job.status();
-    names = ParameterNames(job->spec());
+    of = *std::move(job);
   }
-  const Table table = TrialTable(*trials, names, all_jobs);
+  const Table table = TrialTable(*trials, all_jobs ? nullptr : &of);
   if (table.empty()) {
     printer.Note("No trials.");
   } else {
@@ -217,6 +248,31 @@ absl::StatusOr<int> ListTrials(Context& context, const TrialsOptions& options) {
   return kDone;
 }
 
+namespace {
+
+// What `best` shows of a job with several objectives.
+absl::StatusOr<int> ShowFront(Context& context, const v1::TuningJob& job, const BestOptions& options) {
+  if (!options.fetch.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "job ", IdOf(job.name()), " has several objectives, so no single trial is the best. Choose one; `tuner trials ",
+        IdOf(job.name()), "/NUMBER` says where its files are."));
+  }
+  if (context.json()) {
+    v1::ListTrialsResponse front;
+    *front.mutable_trials() = job.pareto_front();
+    context.printer().PrintJson(front);
+    return kDone;
+  }
+  context.printer().Print(FrontTable(job));
+  if (job.front_size() > job.pareto_front().size()) {
+    context.printer().Note(absl::StrCat("These are ", job.pareto_front().size(), " of ", job.front_size(),
+                                        " trials on the front, evenly from along it."));
+  }
+  return kDone;
+}
+
+}  // namespace
+
 absl::StatusOr<int> ShowBest(Context& context, const BestOptions& options) {
   const auto name = JobNameOf(options.job);
   if (!name.ok()) return name.status();
@@ -224,9 +280,10 @@ absl::StatusOr<int> ShowBest(Context& context, const BestOptions& options) {
   if (!client.ok()) return client.status();
   const auto job = FetchJob(**client, *name);
   if (!job.ok()) return job.status();
+  if (job->front_size() > 0) return ShowFront(context, *job, options);
   if (!job->has_best_trial()) {
     return absl::FailedPreconditionError(
-        absl::StrCat("job ", IdOf(*name), " has no trial with a value of ", job->spec().objective().metric(), " yet."));
+        absl::StrCat("job ", IdOf(*name), " has no best trial yet. ", NoBestText(*job)));
   }
   if (!options.fetch.empty()) {
     if (auto status = Fetch(job->best_trial(), options.fetch); !status.ok()) return status;

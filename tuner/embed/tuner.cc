@@ -9,6 +9,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "core/clock.h"
+#include "core/objectives.h"
 #include "core/resource_names.h"
 #include "executors/executor.h"
 #include "proto/convert.h"
@@ -247,6 +248,11 @@ class TunerImpl : public Tuner {
     }
     v1::TuningJob job = convert::ToProto(record->header, record->revision, best);
     job.set_paused_reason(engine_->PausedReason(job_id));
+    if (record->header.pareto_front.empty()) return job;
+    absl::StatusOr<std::vector<core::Trial>> front =
+        storage_->ReadTrials(job_id, core::Thinned(record->header.pareto_front, convert::kMaxFrontTrials));
+    if (!front.ok()) return front.status();
+    convert::AddParetoFront(job_id, *front, job);
     return job;
   }
 

@@ -1,10 +1,12 @@
 #include "tuner/requests/added_points.h"
 
 #include <cmath>
+#include <set>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/objectives.h"
 #include "core/problem.h"
 #include "core/trial_filter.h"
 #include "proto/convert.h"
@@ -84,11 +86,22 @@ class PointReader {
           "are given for a point that is to be run; set state to COMPLETED to import it");
     }
     if (point.state != core::TrialState::kCompleted) return;
-    const auto objective = point.final_metrics.find(spec_.objective.metric);
-    if (objective == point.final_metrics.end() || !std::isfinite(objective->second)) {
-      Add(absl::StrCat(path, ".final_metrics"),
-          absl::StrCat("has no finite value of the objective metric \"", spec_.objective.metric, "\"; give one"));
+    std::set<std::string> named;
+    for (size_t i = 0; i < core::ObjectiveCount(spec_); ++i) {
+      const std::string& metric = core::ObjectiveAt(spec_, i).metric;
+      named.insert(metric);
+      CheckFinalValue(path, point, "objective", metric);
     }
+    for (const core::OutcomeConstraint& constraint : spec_.outcome_constraints) {
+      if (named.insert(constraint.metric).second) CheckFinalValue(path, point, "constrained", constraint.metric);
+    }
+  }
+
+  void CheckFinalValue(const std::string& path, const Point& point, const char* what, const std::string& metric) {
+    const auto value = point.final_metrics.find(metric);
+    if (value != point.final_metrics.end() && std::isfinite(value->second)) return;
+    Add(absl::StrCat(path, ".final_metrics"),
+        absl::StrCat("has no finite value of the ", what, " metric \"", metric, "\"; give one"));
   }
 
   const core::JobSpec& spec_;

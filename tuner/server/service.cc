@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/objectives.h"
 #include "proto/convert.h"
 #include "tuner/server/status.h"
 
@@ -77,7 +78,13 @@ v1::TuningJob Service::JobToProto(const storage::JobRecord& record) const {
 absl::StatusOr<v1::TuningJob> Service::ReadJob(const std::string& job_id) const {
   absl::StatusOr<storage::JobRecord> record = env_.storage->ReadJob(job_id);
   if (!record.ok()) return record.status();
-  return JobToProto(*record);
+  v1::TuningJob job = JobToProto(*record);
+  if (record->header.pareto_front.empty()) return job;
+  absl::StatusOr<std::vector<core::Trial>> front =
+      env_.storage->ReadTrials(job_id, core::Thinned(record->header.pareto_front, convert::kMaxFrontTrials));
+  if (!front.ok()) return front.status();
+  convert::AddParetoFront(job_id, *front, job);
+  return job;
 }
 
 }  // namespace tuner::server
