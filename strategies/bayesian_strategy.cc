@@ -186,7 +186,9 @@ class BayesianStrategy : public Strategy {
     }
   }
 
+  // Without a bound an import of thousands between two fits would make the posterior as large.
   void AppendTo(gp::Fit& fit, int64_t place) const {
+    if (place - fit.prefix >= settings_.fit.most_appended) return;
     fit.posterior->Append(observations_.points.col(place));
     fit.rows.push_back(static_cast<int>(place));
   }

@@ -43,7 +43,8 @@ struct FitPlan {
   int window_from = 1500;
   int every_time = 150;  // observations up to which each makes a fit due
   double refit_growth = 1.1;
-  int window_refit = 50;  // new observations after which a window is chosen anew
+  int window_refit = 50;    // new observations after which a window is chosen anew
+  int most_appended = 200;  // results after a fit that its posterior takes in; later ones wait for the next fit
 
   // Largest anchor that is not above `prefix`; 0 if there is none.
   int64_t AnchorOf(int64_t prefix) const;

@@ -157,6 +157,35 @@ TEST(RobustnessTest, DuplicatesAndTies) {
   for (const ParameterMap& point : Points(proposals)) EXPECT_TRUE(spec.space.Contains(point));
 }
 
+// An import of thousands between two fits: they wait for the next one, and a rebuilt strategy says the same.
+TEST(RobustnessTest, ManyResultsBetweenFits) {
+  const core::JobSpec spec = Spec(Reals(2));
+  const std::unique_ptr<Strategy> strategy = MakeStrategy(spec);
+  const std::unique_ptr<Strategy> rebuilt = MakeStrategy(spec);
+  core::Rng rng(1, 1);
+  for (int i = 0; i < 3000; ++i) {
+    const ParameterMap point{{"x0", rng.NextDouble()}, {"x1", rng.NextDouble()}};
+    const Finished result = Result(i + 1, point, Sphere(point));
+    if (i == 9) {
+      ObserveAndFit(*strategy, result);
+    } else {
+      strategy->Observe(result);
+    }
+    rebuilt->Observe(result);
+  }
+  const Proposals proposals = Ask(*strategy, 3000, 2);
+  ASSERT_EQ(proposals.proposals.size(), 2u);
+  EXPECT_EQ(proposals.basis.kind, core::Basis::Kind::kLastFit);
+  EXPECT_EQ(proposals.basis.history_prefix, 10);
+  EXPECT_EQ(proposals.basis.known_prefix, 3000);
+  const absl::StatusOr<Proposals> replayed =
+      rebuilt->Suggest({.ordinal = 3000, .count = 2, .replay = &proposals.basis});
+  ASSERT_TRUE(replayed.ok()) << replayed.status();
+  EXPECT_EQ(Points(*replayed), Points(proposals));
+  ASSERT_NE(strategy->model(), nullptr);
+  strategy->model()->LeaveOneOut();
+}
+
 TEST(RobustnessTest, FewObservations) {
   for (int n = 0; n < 5; ++n) {
     const std::unique_ptr<Strategy> strategy = MakeStrategy(Spec(Reals(2)));
