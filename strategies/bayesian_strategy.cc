@@ -10,6 +10,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/memory/memory.h"
 #include "strategies/bayesian_model.h"
+#include "strategies/feasible_sampler.h"
 #include "strategies/gp/acquisition.h"
 #include "strategies/gp/encoder.h"
 #include "strategies/gp/fingerprint.h"
@@ -72,13 +73,20 @@ class BayesianStrategy : public Strategy {
                    std::unique_ptr<Strategy> random)
       : encoder_shared_(std::make_shared<const gp::Encoder>(spec.space)),
         encoder_(*encoder_shared_),
+        constraints_(spec.constraints),
+        sampler_(encoder_.space(), constraints_),
         goal_(spec.objective.goal),
         seed_(spec.random_seed),
         settings_(std::move(settings)),
         random_(std::move(random)),
         design_(std::max(1, encoder_.parameter_count()), spec.random_seed, kDesignStream) {
-    fit_options_.length_prior =
-        settings_.length_prior.value_or(gp::LengthPrior::ForDimensions(std::max(1, encoder_.group_count())));
+    const int dimensions = std::max(1, encoder_.group_count());
+    for (const int parameter : encoder_.group_parameters()) {
+      fit_options_.length_priors.push_back(encoder_.info(parameter).numeric
+                                               ? settings_.numeric_prior
+                                               : settings_.nominal_prior.value_or(gp::LengthPrior::Broad(dimensions)));
+    }
+    if (fit_options_.length_priors.empty()) fit_options_.length_priors.push_back(gp::LengthPrior::Broad(dimensions));
     fit_options_.noise_location = settings_.noise_location;
     fit_options_.noise_deviation = settings_.noise_deviation;
     fit_options_.warp = settings_.warp;
@@ -239,7 +247,16 @@ class BayesianStrategy : public Strategy {
     search.trust_radius = TrustRadius();
     search.column_lengths =
         gp::Scaled(Eigen::VectorXd::Ones(encoder_.width()), encoder_.column_groups(), fit.parameters).cwiseInverse();
-    search.allowed = [&](const Units& units) { return !known_.contains(units) && !taken.contains(units); };
+    search.allowed = [&](const Units& units) {
+      return !known_.contains(units) && !taken.contains(units) && sampler_.SatisfiedUnits(units);
+    };
+    if (!constraints_.empty()) {
+      search.draw_allowed = [&](core::Rng& rng) {
+        std::optional<Units> units = sampler_.DrawUnits(rng, context.stop);
+        if (units.has_value()) encoder_.Snap(absl::MakeSpan(*units));
+        return units;
+      };
+    }
     search.stop = context.stop;
     for (int32_t i = 0; i < context.count; ++i) {
       const int64_t ordinal = context.ordinal + i;
@@ -295,7 +312,8 @@ class BayesianStrategy : public Strategy {
       if (i > 0 && !whole) break;
       Units units = DesignPoint(ordinal);
       core::ParameterMap point;
-      if (result.basis.kind != core::Basis::Kind::kFallback && !known_.contains(units) && !taken.contains(units)) {
+      if (result.basis.kind != core::Basis::Kind::kFallback && !known_.contains(units) && !taken.contains(units) &&
+          sampler_.SatisfiedUnits(units)) {
         point = encoder_.Point(units);
       } else {
         const SuggestContext one{.ordinal = ordinal, .count = 1, .pending = pending, .stop = nullptr};
@@ -331,6 +349,8 @@ class BayesianStrategy : public Strategy {
 
   const std::shared_ptr<const gp::Encoder> encoder_shared_;  // with the models
   const gp::Encoder& encoder_;
+  const core::ConstraintSet constraints_;
+  const FeasibleSampler sampler_;
   const core::Goal goal_;
   const uint64_t seed_;
   const BayesianSettings settings_;

@@ -30,7 +30,8 @@ struct BayesianSettings {
   gp::WarpOptions warp;
   gp::FitPlan fit;
   gp::SearchOptions search;
-  std::optional<gp::LengthPrior> length_prior;  // else by the number of parameters
+  std::optional<gp::LengthPrior> numeric_prior;  // else by the number of parameters
+  std::optional<gp::LengthPrior> nominal_prior;  // of categorical and boolean ones; else by the number of parameters
   double noise_location = -8;
   double noise_deviation = 3;
 };

@@ -31,6 +31,10 @@ double Normal(double x, double location, double deviation, double& slope) {
   return -0.5 * z * z;
 }
 
+const LengthPrior& PriorOf(const FitOptions& options, Eigen::Index group) {
+  return options.length_priors[std::min(static_cast<size_t>(group), options.length_priors.size() - 1)];
+}
+
 KernelParameters FromVector(const std::vector<double>& x) {
   const auto groups = static_cast<Eigen::Index>(x.size()) - 2;
   KernelParameters parameters;
@@ -76,9 +80,13 @@ struct Search {
 
 }  // namespace
 
-LengthPrior LengthPrior::ForDimensions(int dimensions) {
-  if (dimensions <= 10) return {.kind = Kind::kGamma, .a = 3, .b = 6};
+LengthPrior LengthPrior::Broad(int dimensions) {
   return {.kind = Kind::kLogNormal, .a = std::sqrt(2.0) + 0.5 * std::log(dimensions), .b = std::sqrt(3.0)};
+}
+
+double LengthPrior::TypicalLength(int dimensions) const {
+  return kind == Kind::kGamma ? std::clamp(0.5 * std::sqrt(static_cast<double>(dimensions)), 0.1, 10.0)
+                              : std::exp(a - b * b);
 }
 
 double LengthPrior::LogDensity(double log_length, double& slope) const {
@@ -147,7 +155,7 @@ double LogPosterior(const Eigen::Ref<const Eigen::MatrixXd>& points, const std::
   const Eigen::Index length_count = parameters.log_length.size();
   double slope = 0;
   for (Eigen::Index i = 0; i < length_count; ++i) {
-    value += options.length_prior.LogDensity(parameters.log_length[i], slope);
+    value += PriorOf(options, i).LogDensity(parameters.log_length[i], slope);
     if (gradient != nullptr) (*gradient)[i] += slope;
   }
   value += Normal(parameters.log_signal, 0, 1, slope);
@@ -158,11 +166,11 @@ double LogPosterior(const Eigen::Ref<const Eigen::MatrixXd>& points, const std::
 }
 
 KernelParameters DefaultParameters(int groups, const FitOptions& options) {
-  const double length = options.length_prior.kind == LengthPrior::Kind::kGamma
-                            ? std::clamp(0.5 * std::sqrt(static_cast<double>(groups)), 0.1, 10.0)
-                            : std::exp(options.length_prior.a - options.length_prior.b * options.length_prior.b);
-  return {
-      .log_length = Eigen::VectorXd::Constant(groups, std::log(length)), .log_signal = 0, .log_noise = std::log(1e-3)};
+  KernelParameters parameters{.log_length = Eigen::VectorXd(groups), .log_signal = 0, .log_noise = std::log(1e-3)};
+  for (Eigen::Index i = 0; i < groups; ++i) {
+    parameters.log_length[i] = std::log(PriorOf(options, i).TypicalLength(groups));
+  }
+  return parameters;
 }
 
 KernelParameters RandomParameters(int groups, uint64_t seed, uint64_t index) {

@@ -19,19 +19,21 @@ namespace tuner::strategies::gp {
 struct LengthPrior {
   enum class Kind { kGamma, kLogNormal };
   Kind kind = Kind::kGamma;
-  double a = 3;  // shape; or location of ln l
-  double b = 6;  // rate; or deviation of ln l
+  double a = 5;   // shape; or location of ln l
+  double b = 10;  // rate; or deviation of ln l
 
-  // By the number of length-scales: Gamma(3, 6) up to 10, then LogNormal(sqrt 2 + ln(d) / 2, sqrt 3).
-  static LengthPrior ForDimensions(int dimensions);
+  // LogNormal(sqrt 2 + ln(d) / 2, sqrt 3), which grows with the number of length-scales.
+  static LengthPrior Broad(int dimensions);
   // Value and derivative with respect to ln l. The density is over l, not ln l.
   double LogDensity(double log_length, double& slope) const;
+  // Where a search may start.
+  double TypicalLength(int dimensions) const;
 };
 
 struct FitOptions {
-  LengthPrior length_prior;
-  WarpOptions warp;            // of the values, before they are labels
-  double noise_location = -6;  // of ln(noise variance)
+  std::vector<LengthPrior> length_priors;  // one per group; the last stands for those that are missing
+  WarpOptions warp;                        // of the values, before they are labels
+  double noise_location = -6;              // of ln(noise variance)
   double noise_deviation = 2;
   int max_evaluations = 100;
 };
