@@ -201,7 +201,7 @@ class BayesianModel : public ModelView {
     joint -= gp::TransposedProduct(whitened, whitened);
     joint.diagonal().array() += 1e-9 * s_.posterior.signal();
     const Eigen::LDLT<Eigen::MatrixXd> factor(joint);
-    const Eigen::VectorXd mean = gp::TransposedProduct(covariance, s_.posterior.weights());
+    const Eigen::VectorXd mean = acquisition_.Mean(points);
     const double incumbent = s_.posterior.MeanAtPoints().maxCoeff();
     const double incumbent_value = s_.warp.Inverse(incumbent);
 

@@ -81,6 +81,7 @@ class BayesianStrategy : public Strategy {
         random_(std::move(random)),
         design_(std::max(1, encoder_.parameter_count()), spec.random_seed, kDesignStream) {
     const int dimensions = std::max(1, encoder_.group_count());
+    fit_options_.length_priors.clear();
     for (const int parameter : encoder_.group_parameters()) {
       fit_options_.length_priors.push_back(encoder_.info(parameter).numeric
                                                ? settings_.numeric_prior
@@ -155,7 +156,8 @@ class BayesianStrategy : public Strategy {
   std::shared_ptr<const ModelView> model() const override {
     if (!fit_.has_value() || observations_.size() == 0) return nullptr;
     gp::Posterior posterior = *fit_->posterior;
-    posterior.SetLabels(gp::Labels(observations_, observations_.size(), fit_->rows, settings_.warp));
+    posterior.SetLabels(gp::Labels(observations_, observations_.size(), fit_->rows, settings_.warp),
+                        settings_.constant_mean);
     BayesianSnapshot snapshot{.encoder = encoder_shared_,
                               .goal = goal_,
                               .seed = seed_,
@@ -241,7 +243,8 @@ class BayesianStrategy : public Strategy {
     taken.insert(pending.begin(), pending.end());
     around.insert(around.end(), pending.begin(), pending.end());
     gp::Posterior posterior = *fit.posterior;
-    posterior.SetLabels(gp::Labels(observations_, observations_.size(), fit.rows, settings_.warp));
+    posterior.SetLabels(gp::Labels(observations_, observations_.size(), fit.rows, settings_.warp),
+                        settings_.constant_mean);
 
     gp::SearchContext search{.encoder = &encoder_, .known = &around, .best = BestPlaces(posterior, fit.rows)};
     search.trust_radius = TrustRadius();

@@ -2,8 +2,8 @@
 //
 // The first points come from an initial design (the defaults or the centre, then a scrambled Sobol sequence), the
 // others maximise an acquisition function of a Gaussian process (Matern-5/2, one length-scale a parameter) that was
-// fitted to the warped results: an upper confidence bound, and at every fourth proposal the logarithm of the expected
-// improvement. Pending trials lower the deviation near them; failed and infeasible ones are bad results.
+// fitted to the warped results: an upper confidence bound whose coefficient goes round from exploring to exploiting.
+// Pending trials lower the deviation near them; failed and infeasible ones are bad results.
 // docs/bayesian.md tells why.
 //
 // Threads, ownership, errors: strategy.h. Memory: of n results n * width, and 3 * 8 * min(n, 1500)^2 bytes for the
@@ -25,13 +25,14 @@ namespace tuner::strategies {
 // The constants of the method; what is here is what ships, and bench/ablation changes it.
 struct BayesianSettings {
   // Taken by turns, one a proposal: coefficient of the upper confidence bound; 0 stands for the expected improvement.
-  std::vector<double> confidences = {1.8, 1.8, 1.8, 0};
+  std::vector<double> confidences = {1.8, 0.9, 0.4};
   bool trust_region = true;
   gp::WarpOptions warp;
   gp::FitPlan fit;
   gp::SearchOptions search;
-  std::optional<gp::LengthPrior> numeric_prior;  // else by the number of parameters
+  gp::LengthPrior numeric_prior;
   std::optional<gp::LengthPrior> nominal_prior;  // of categorical and boolean ones; else by the number of parameters
+  bool constant_mean = true;  // of the posterior; the kernel is fitted with mean 0 all the same, which explores more
   double noise_location = -8;
   double noise_deviation = 3;
 };

@@ -28,13 +28,17 @@ void MeanDeviationAcquisition::AddPending(const Eigen::Ref<const Eigen::VectorXd
   mean_weights_[posterior_.size() - 1] = 0;
 }
 
+Eigen::VectorXd MeanDeviationAcquisition::MeanFrom(const Eigen::MatrixXd& covariance) const {
+  return (TransposedProduct(covariance, mean_weights_).array() + posterior_.mean()).matrix();
+}
+
 Eigen::VectorXd MeanDeviationAcquisition::Mean(const Eigen::Ref<const Eigen::MatrixXd>& points) const {
-  return TransposedProduct(posterior_.CrossCovariance(points), mean_weights_);
+  return MeanFrom(posterior_.CrossCovariance(points));
 }
 
 Eigen::VectorXd MeanDeviationAcquisition::UpperBounds(const Eigen::Ref<const Eigen::MatrixXd>& points) const {
   const Eigen::MatrixXd covariance = posterior_.CrossCovariance(points);
-  Eigen::VectorXd result = TransposedProduct(covariance, mean_weights_);
+  Eigen::VectorXd result = MeanFrom(covariance);
   const double signal = posterior_.signal();
   const double observed = signal + posterior_.noise();
   for (Eigen::Index i = 0; i < result.size(); ++i) {
@@ -48,7 +52,7 @@ Eigen::VectorXd MeanDeviationAcquisition::UpperBounds(const Eigen::Ref<const Eig
 
 Eigen::VectorXd MeanDeviationAcquisition::Values(const Eigen::Ref<const Eigen::MatrixXd>& points) const {
   const Eigen::MatrixXd covariance = posterior_.CrossCovariance(points);
-  Eigen::VectorXd result = TransposedProduct(covariance, mean_weights_);
+  Eigen::VectorXd result = MeanFrom(covariance);
   const Eigen::MatrixXd whitened = LowerProduct(posterior_.inverse_factor(), covariance);
   const double signal = posterior_.signal();
   for (Eigen::Index i = 0; i < result.size(); ++i) {
@@ -63,7 +67,7 @@ void MeanDeviationAcquisition::ValuesAndGradients(const Eigen::Ref<const Eigen::
   Eigen::MatrixXd covariance;
   Eigen::MatrixXd slope;
   posterior_.CrossCovarianceAndSlope(points, covariance, slope);
-  values = TransposedProduct(covariance, mean_weights_);
+  values = MeanFrom(covariance);
   const Eigen::MatrixXd whitened = LowerProduct(posterior_.inverse_factor(), covariance);
   // Variance falls by k' K^-1 k: its derivative by k is -2 K^-1 k.
   Eigen::MatrixXd coefficients = LowerTransposedProduct(posterior_.inverse_factor(), whitened);

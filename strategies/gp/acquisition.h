@@ -50,6 +50,8 @@ class MeanDeviationAcquisition : public Acquisition {
   virtual Value Evaluate(double mean, double deviation) const = 0;
 
  private:
+  Eigen::VectorXd MeanFrom(const Eigen::MatrixXd& covariance) const;
+
   Posterior posterior_;
   Eigen::VectorXd mean_weights_;  // zero for pending points
   double incumbent_ = 0;

@@ -31,9 +31,9 @@ struct LengthPrior {
 };
 
 struct FitOptions {
-  std::vector<LengthPrior> length_priors;  // one per group; the last stands for those that are missing
-  WarpOptions warp;                        // of the values, before they are labels
-  double noise_location = -6;              // of ln(noise variance)
+  std::vector<LengthPrior> length_priors = {LengthPrior()};  // by group; the last stands for those that are missing
+  WarpOptions warp;                                          // of the values, before they are labels
+  double noise_location = -6;                                // of ln(noise variance)
   double noise_deviation = 2;
   int max_evaluations = 100;
 };

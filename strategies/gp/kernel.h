@@ -35,4 +35,11 @@ void CovarianceFromSquaredDistances(double signal, double* values, Eigen::Index 
 // The same, with g = s2 (5/3) (1 + a) exp(-a) beside it: dk/dx_i = -g (x_i - x'_i) / l_i^2, with no 0/0 at r = 0.
 void CovarianceAndSlope(double signal, double* values, double* slopes, Eigen::Index count);
 
+// The constant mean that labels y make most plausible, from 1' K^-1 y and 1' K^-1 1, under a standard normal prior,
+// since labels are standardised: clusters of points count about once, so that it says what lies where nobody looked
+// (Rasmussen and Williams 2006, eq. 2.43).
+inline double MeanOf(double ones_times_labels, double ones_times_ones) {
+  return ones_times_labels / (ones_times_ones + 1);
+}
+
 }  // namespace tuner::strategies::gp

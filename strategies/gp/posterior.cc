@@ -69,9 +69,16 @@ void Posterior::Append(const Eigen::Ref<const Eigen::VectorXd>& point) {
   ++size_;
 }
 
-void Posterior::SetLabels(Eigen::VectorXd labels) {
+void Posterior::SetLabels(Eigen::VectorXd labels, bool constant_mean) {
   labels_ = std::move(labels);
-  weights_ = LowerTransposedProduct(inverse_factor(), LowerProduct(inverse_factor(), labels_));
+  Eigen::VectorXd whitened = LowerProduct(inverse_factor(), labels_);
+  mean_ = 0;
+  if (constant_mean) {
+    const Eigen::VectorXd ones = LowerProduct(inverse_factor(), Eigen::VectorXd::Ones(size_));
+    mean_ = MeanOf(ones.dot(whitened), ones.squaredNorm());
+    whitened -= mean_ * ones;
+  }
+  weights_ = LowerTransposedProduct(inverse_factor(), whitened);
 }
 
 Eigen::MatrixXd Posterior::CrossCovariance(const Eigen::Ref<const Eigen::MatrixXd>& points) const {
@@ -98,7 +105,7 @@ Eigen::MatrixXd Posterior::WeightedGradients(const Eigen::Ref<const Eigen::Matri
 Prediction Posterior::Predict(const Eigen::Ref<const Eigen::MatrixXd>& points) const {
   const Eigen::MatrixXd covariance = CrossCovariance(points);
   Prediction result;
-  result.mean = TransposedProduct(covariance, weights_);
+  result.mean = TransposedProduct(covariance, weights_).array() + mean_;
   const Eigen::MatrixXd whitened = LowerProduct(inverse_factor(), covariance);
   result.variance =
       (signal_ - whitened.colwise().squaredNorm().transpose().array()).max(kLeastVariance * signal_).matrix();

@@ -1,6 +1,6 @@
 // The Gaussian process after observations: means, variances and their gradients at any points.
 //
-// Shapes: points are columns (width x n); labels one per column. Mean 0 before observations. Threads: const methods
+// Shapes: points are columns (width x n); labels one per column. Threads: const methods
 // from any thread. Results do not depend on the way in which a posterior was reached, if the factorisation's size and
 // the observations appended to it are the same.
 //
@@ -29,8 +29,9 @@ class Posterior {
 
   // Appends one point: O(n^2).
   void Append(const Eigen::Ref<const Eigen::VectorXd>& point);
-  // Labels of all points, in their order. O(n^2).
-  void SetLabels(Eigen::VectorXd labels);
+  // Labels of all points, in their order. O(n^2). With `constant_mean` the process has mean MeanOf, else 0.
+  void SetLabels(Eigen::VectorXd labels, bool constant_mean = false);
+  double mean() const { return mean_; }
 
   Eigen::Index size() const { return size_; }
   Eigen::Index width() const { return points_.rows(); }
@@ -38,7 +39,7 @@ class Posterior {
   const Eigen::VectorXd& labels() const { return labels_; }
   const std::vector<int>& groups() const { return groups_; }
   const KernelParameters& parameters() const { return parameters_; }
-  // K^-1 times the labels.
+  // K^-1 times the labels less the mean.
   const Eigen::VectorXd& weights() const { return weights_; }
   // M = L^-1 with L L' = K + noise I: n x n, lower triangular, zeros above.
   auto inverse_factor() const { return inverse_factor_.topLeftCorner(size(), size()); }
@@ -74,6 +75,7 @@ class Posterior {
   Eigen::MatrixXd inverse_factor_;
   Eigen::VectorXd labels_;
   Eigen::VectorXd weights_;
+  double mean_ = 0;
 };
 
 }  // namespace tuner::strategies::gp

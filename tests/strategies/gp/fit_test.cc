@@ -42,7 +42,7 @@ TEST(FitTest, LikelihoodReferenceValues) {
 TEST(FitTest, GradientsAgreeWithDifferences) {
   for (uint64_t seed = 0; seed < 40; ++seed) {
     const ModelCase model = RandomCase(seed, 1 + static_cast<Index>(seed % 25));
-    const FitOptions options{.length_prior = LengthPrior::ForDimensions(seed % 2 == 0 ? 5 : 20)};
+    const FitOptions options{.length_priors = {LengthPrior(), LengthPrior::Broad(20)}};
     VectorXd likelihood_gradient;
     VectorXd posterior_gradient;
     LogLikelihood(model.points, model.groups, model.labels, model.parameters, &likelihood_gradient);
@@ -67,13 +67,13 @@ TEST(FitTest, GradientsAgreeWithDifferences) {
 // A density over the length, so the mode in ln l keeps the term -ln l (the trap of section 2.4): 0.205 sqrt(d).
 TEST(FitTest, LengthPriorModes) {
   for (const int dimensions : {11, 20, 100}) {
-    const LengthPrior prior = LengthPrior::ForDimensions(dimensions);
+    const LengthPrior prior = LengthPrior::Broad(dimensions);
     double slope = 1;
     prior.LogDensity(std::log(std::exp(std::sqrt(2.0) - 3) * std::sqrt(dimensions)), slope);
     EXPECT_NEAR(slope, 0, 1e-12) << dimensions;
   }
   double slope = 1;
-  LengthPrior::ForDimensions(6).LogDensity(std::log(2.0 / 6), slope);  // of Gamma(3, 6)
+  LengthPrior().LogDensity(std::log(4.0 / 10), slope);  // of Gamma(5, 10)
   EXPECT_NEAR(slope, 0, 1e-12);
 }
 
