@@ -22,8 +22,11 @@ struct Options {
   int peer_runs = 2;  // of the others, which take minutes each
   int connections = 50;
   int trials = 1000;  // no-op trials of `launch`
-  int jobs = 100;     // of `scale`; half as many of `idle`
+  int jobs = 100;     // of `scale` and `deadlines`; half as many of `idle`
   int job_trials = 1000;
+  absl::Duration deadlines_duration = absl::Minutes(5);
+  int history = 200;                  // results that each job of `deadlines` has before
+  std::string strategy = "bayesian";  // of `deadlines`
   bool peers = true;
   std::string programs;      // folder of tuner, tuner-supervisor and tuner-bench-noop
   std::string environments;  // folder of the peers' virtual environments, venv-<peer>
@@ -46,6 +49,7 @@ absl::Status RunCycles(const Context& context);
 absl::Status RunLaunch(const Context& context);
 absl::Status RunScale(const Context& context);
 absl::Status RunIdle(const Context& context);
+absl::Status RunDeadlines(const Context& context);
 absl::Status RunMicro(const Context& context);
 
 // Rows of text under a header, in columns as wide as they need to be.

@@ -20,6 +20,8 @@ constexpr Workload kWorkloads[] = {
      &RunLaunch},
     {"scale", "a server with 100 jobs of 1,000 trials: start, memory, ListTrials, GetTuningJob", &RunScale},
     {"idle", "processor time of a server with 50 running jobs whose trials sleep", &RunIdle},
+    {"deadlines", "100 jobs with a model, each with a result every 2 s: deadlines kept, and by which basis",
+     &RunDeadlines},
     {"micro", "storage commits, suggestions and steps of the job machine, without a server", &RunMicro},
 };
 
@@ -60,16 +62,24 @@ int Main(int argc, char** argv) {
   for (const Workload& workload : kWorkloads) known.push_back(workload.name);
   double seconds = 30;
   double idle_seconds = 60;
+  double deadlines_seconds = 300;
   bool no_peers = false;
   app.footer(Catalogue());
   app.add_option("WORKLOAD", names, "Which to run [all]")->check(CLI::IsMember(known));
   app.add_option("--seconds", seconds, "Length of each load [30]")->check(CLI::Range(0.05, 3600.0));
   app.add_option("--idle-seconds", idle_seconds, "Length of each run of `idle` [60]")->check(CLI::Range(0.05, 3600.0));
+  app.add_option("--deadlines-seconds", deadlines_seconds, "Length of `deadlines` [300]")
+      ->check(CLI::Range(0.05, 3600.0));
+  app.add_option("--history", options.history, "Results that each job of `deadlines` has before [200]")
+      ->check(CLI::Range(0, 1000));
+  app.add_option("--strategy", options.strategy, "Of the jobs of `deadlines` [bayesian]")
+      ->check(CLI::IsMember({"bayesian", "random"}));
   app.add_option("--runs", options.runs, "Runs of this project's server [5]")->check(CLI::Range(1, 100));
   app.add_option("--peer-runs", options.peer_runs, "Runs of the other servers [2]")->check(CLI::Range(1, 100));
   app.add_option("--connections", options.connections, "Connections of `cycles` [50]")->check(CLI::Range(1, 1000));
   app.add_option("--trials", options.trials, "Trials of `launch` [1000]")->check(CLI::Range(3, 100000));
-  app.add_option("--jobs", options.jobs, "Jobs of `scale`; `idle` has half as many [100]")->check(CLI::Range(1, 10000));
+  app.add_option("--jobs", options.jobs, "Jobs of `scale` and `deadlines`; `idle` has half as many [100]")
+      ->check(CLI::Range(1, 10000));
   app.add_option("--job-trials", options.job_trials, "Trials of each job of `scale` [1000]")
       ->check(CLI::Range(1, 100000));
   app.add_option("--environments", options.environments, "Folder of the peers' virtual environments [build/bench]");
@@ -81,6 +91,7 @@ int Main(int argc, char** argv) {
   }
   options.duration = absl::Seconds(seconds);
   options.idle_duration = absl::Seconds(idle_seconds);
+  options.deadlines_duration = absl::Seconds(deadlines_seconds);
   options.peers = !no_peers;
   return Run({options, &std::cout}, names);
 }

@@ -126,9 +126,11 @@ struct Event {
 // --- effects: each may be repeated without harm
 // -----------------------------------------------------------------------------
 
+// Again for the same first_ordinal while it is not answered: the earlier of the deadlines holds.
 struct AskStrategy {
   int64_t first_ordinal = 0;
   int32_t count = 0;
+  absl::Time deadline = absl::InfiniteFuture();  // when somebody stops waiting for the answer
 };
 // Hand the finished trial to the strategy, before any later AskStrategy.
 struct TellStrategy {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -89,7 +90,7 @@ class JobState {
 
   // What lives only as long as the server: not durable, so decisions change it directly.
   struct Volatile {
-    bool ask_outstanding = false;
+    std::optional<AskStrategy> ask;  // that the strategy has not answered
     bool preempted = false;
     absl::flat_hash_map<int32_t, absl::Time> leases;  // of external trials, as last renewed; a restart grants them anew
     bool start_allowed = true;  // false: trials are neither asked for nor started (listing servers, shutdown)

@@ -15,6 +15,8 @@ namespace {
 // SageMaker does.
 constexpr int kHopelessFailures = 5;
 constexpr int kMostAskedAtOnce = 1'000;
+// How long a free slot waits for the strategy.
+constexpr absl::Duration kSlotDeadline = absl::Milliseconds(200);
 
 StartReason ReasonForNext(const Trial& trial) {
   if (trial.attempts.empty()) return StartReason::kFirst;
@@ -179,25 +181,35 @@ void Machine::StartQueued() {
 // ---------------------------------------------------------------------------------------------------
 
 void Machine::AskStrategyIfNeeded() {
-  if (state_.live.ask_outstanding || state_.header().exhausted) return;
+  std::optional<AskStrategy>& asked = state_.live.ask;
+  if (state_.header().exhausted) return;
   int local = 0;
   int wanted = 0;
   for (int i = 0; i < state_.executor_count(); ++i) {
     if (!state_.external(i)) local += FreeSlotsOn(i);
   }
+  absl::Time deadline = absl::InfiniteFuture();
   for (const Waiter& waiter : state_.live.waiters) {
     wanted += std::max(0, waiter.ask.count - static_cast<int>(HeldBy(waiter.ask.worker_id).size()));
+    deadline = std::min(deadline, waiter.until);
+  }
+  if (asked.has_value()) {
+    if (deadline >= asked->deadline) return;
+    asked->deadline = deadline;  // somebody came who waits less long
+    decision_.effects.push_back(*asked);
+    return;
   }
   // Queued trials that wait for their retry take a slot later; the others were started before this is called.
   const int count = std::min({local + wanted, FreeSlots(), StartableNew()});
   if (count <= 0) return;
-  state_.live.ask_outstanding = true;
-  decision_.effects.push_back(AskStrategy{state_.header().next_ordinal, count});
+  if (local > 0) deadline = std::min(deadline, at_ + kSlotDeadline);
+  asked = AskStrategy{state_.header().next_ordinal, count, deadline};
+  decision_.effects.push_back(*asked);
 }
 
 void Machine::On(const Proposed& event) {
   if (event.first_ordinal != state_.header().next_ordinal) return;  // an answer to an earlier state
-  state_.live.ask_outstanding = false;
+  state_.live.ask.reset();
   if (!job_runs()) return;
   if (!event.error.ok()) {
     return BeginJobStop(JobStatus::kFailed, absl::StrCat("the strategy failed: ", event.error.message()));

@@ -53,6 +53,10 @@ struct Basis {
   int64_t warm_start_prefix = 0;
   std::vector<int32_t> pending_trials;
   int64_t known_prefix = 0;  // finished trials that were known
+  // The call of the strategy that proposed it: its first ordinal, and how many it was asked for. 0: not recorded (by an
+  // earlier version).
+  int64_t first_ordinal = 0;
+  int32_t asked_count = 0;
 };
 
 // What an attempt used. Units: bytes.

@@ -76,6 +76,8 @@ v1::Basis BasisToProto(const core::Basis& basis) {
   out.set_fingerprint(ToUtf8(basis.fingerprint));
   out.set_warm_start_prefix(basis.warm_start_prefix);
   out.set_known_prefix(basis.known_prefix);
+  out.set_first_ordinal(basis.first_ordinal);
+  out.set_asked_count(basis.asked_count);
   out.mutable_pending_trials()->Add(basis.pending_trials.begin(), basis.pending_trials.end());
   return out;
 }
@@ -87,6 +89,8 @@ core::Basis BasisFromProto(const v1::Basis& basis) {
   out.fingerprint = basis.fingerprint();
   out.warm_start_prefix = basis.warm_start_prefix();
   out.known_prefix = basis.known_prefix();
+  out.first_ordinal = basis.first_ordinal();
+  out.asked_count = basis.asked_count();
   out.pending_trials.assign(basis.pending_trials().begin(), basis.pending_trials().end());
   return out;
 }

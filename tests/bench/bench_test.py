@@ -9,9 +9,9 @@ import sys
 import tempfile
 import unittest
 
-WORKLOADS = ["cycles", "launch", "scale", "idle", "micro"]
+WORKLOADS = ["cycles", "launch", "scale", "idle", "deadlines", "micro"]
 SHORT = ["--no-peers", "--runs", "1", "--seconds", "0.2", "--idle-seconds", "0.2", "--connections", "8", "--trials", "8",
-         "--jobs", "4", "--job-trials", "30"]
+         "--jobs", "4", "--job-trials", "30", "--deadlines-seconds", "1", "--history", "20", "--strategy", "random"]
 
 
 class Smoke(unittest.TestCase):
@@ -59,6 +59,13 @@ class Smoke(unittest.TestCase):
 
     def test_idle(self):
         self.assertRegex(self.run_workload("idle"), r"(?m)^tuner +[0-9.]+ %")
+
+    def test_deadlines(self):
+        shown = self.run_workload("deadlines")
+        self.assertRegex(shown, r"(?m)^answers without a trial +0 ")
+        self.assertRegex(shown, r"(?m)^errors +0 *$")
+        for row in ("FRESH", "FALLBACK", "GetTuningJob p99"):
+            self.assertRegex(shown, rf"(?m)^{row} .* (met|missed)$")
 
     def test_micro(self):
         shown = self.run_workload("micro")

@@ -236,9 +236,9 @@ TEST_F(CliTest, PlotWritesFilesAndNamesThem) {
 TEST_F(CliTest, HelpTeachesEveryVerb) {
   const std::string help = Tuner({"--help"}).out;
   for (const char* verb :
-       {"run",     "serve",  "create",   "list",     "show",       "watch",  "trials", "best",
-        "logs",    "stop",   "delete",   "clone",    "compare",    "export", "import", "plot",
-        "suggest", "report", "complete", "validate", "strategies", "doctor", "token",  "completion"}) {
+       {"run",      "serve",    "create",     "list",    "show",   "watch",      "trials", "best",    "logs",
+        "stop",     "delete",   "clone",      "compare", "export", "import",     "plot",   "suggest", "report",
+        "complete", "validate", "strategies", "doctor",  "token",  "completion", "replay"}) {
     EXPECT_THAT(help, HasSubstr(std::string("  ") + verb + " "));
     const Outcome outcome = Tuner({verb, "--help"});
     EXPECT_EQ(outcome.exit_code, 0) << verb;

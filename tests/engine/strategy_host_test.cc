@@ -3,9 +3,9 @@
 #include <string>
 #include <vector>
 
-#include "absl/synchronization/mutex.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/engine/host_answers.h"
 
 namespace tuner::engine {
 namespace {
@@ -22,26 +22,9 @@ core::JobSpec Spec(const std::string& strategy) {
   return spec;
 }
 
-struct Answers {
-  absl::Mutex mutex;
-  std::vector<core::Proposed> all;
-
-  StrategyHost::AnswerCallback Callback() {
-    return [this](const std::string&, core::Proposed proposed) {
-      absl::MutexLock lock(&mutex);
-      all.push_back(std::move(proposed));
-    };
-  }
-  void Await(size_t count) {
-    absl::MutexLock lock(&mutex);
-    const auto enough = [&] { return all.size() >= count; };
-    ASSERT_TRUE(mutex.AwaitWithTimeout(absl::Condition(&enough), absl::Seconds(60)));
-  }
-};
-
 TEST(StrategyHost, ShowsFinishedTrialsBeforeItAsks) {
   Answers answers;
-  auto host = MakeStrategyHost(2, answers.Callback());
+  auto host = MakeStrategyHost(answers.Options(2), answers.Callback());
   core::Trial seen;
   seen.number = 1;
   seen.parameters["x"] = true;
@@ -60,9 +43,29 @@ TEST(StrategyHost, ShowsFinishedTrialsBeforeItAsks) {
   EXPECT_TRUE(answers.all[1].exhausted);
 }
 
+TEST(StrategyHost, AStrategyWithoutAModelAnswersAlsoWhenTheDeadlineIsOver) {
+  Answers answers;
+  auto host = MakeStrategyHost(answers.Options(2), answers.Callback());
+  host->Build("uid", Spec("random"), {});
+  host->Ask("uid", {0, 1, answers.clock.Now() - absl::Seconds(1)}, {});
+  answers.Await(1);
+  EXPECT_TRUE(answers.all[0].error.ok()) << answers.all[0].error;
+  EXPECT_THAT(answers.all[0].proposals, SizeIs(1));
+}
+
+TEST(StrategyHost, RecordsTheCallWithEachBasis) {
+  Answers answers;
+  auto host = MakeStrategyHost(answers.Options(0), answers.Callback());
+  host->Build("uid", Spec("random"), {});
+  host->Ask("uid", {7, 2}, {});
+  ASSERT_THAT(answers.all, SizeIs(1));
+  EXPECT_EQ(answers.all[0].basis.first_ordinal, 7);
+  EXPECT_EQ(answers.all[0].basis.asked_count, 2);
+}
+
 TEST(StrategyHost, AnUnknownStrategyIsAnError) {
   Answers answers;
-  auto host = MakeStrategyHost(0, answers.Callback());
+  auto host = MakeStrategyHost(answers.Options(0), answers.Callback());
   host->Build("uid", Spec("astrology"), {});
   host->Ask("uid", {0, 1}, {});
   ASSERT_THAT(answers.all, SizeIs(1));
@@ -71,7 +74,7 @@ TEST(StrategyHost, AnUnknownStrategyIsAnError) {
 
 TEST(StrategyHost, ADroppedJobIsNotAnswered) {
   Answers answers;
-  auto host = MakeStrategyHost(0, answers.Callback());
+  auto host = MakeStrategyHost(answers.Options(0), answers.Callback());
   host->Build("uid", Spec("random"), {});
   host->Drop("uid");
   host->Ask("uid", {0, 1}, {});

@@ -88,12 +88,15 @@ void ExpectSame(const core::Trial& a, const core::Trial& b) {
   EXPECT_TRUE(SameMap(final_metrics, b.final_metrics));
   ASSERT_EQ(attempts.size(), b.attempts.size());
   for (size_t i = 0; i < attempts.size(); ++i) ExpectSame(attempts[i], b.attempts[i]);
-  const auto& [kind, history_prefix, fingerprint, warm_start_prefix, pending_trials, known_prefix] = basis;
+  const auto& [kind, history_prefix, fingerprint, warm_start_prefix, pending_trials, known_prefix, first_ordinal,
+              asked_count] = basis;
   EXPECT_EQ(kind, b.basis.kind);
   EXPECT_EQ(history_prefix, b.basis.history_prefix);
   EXPECT_EQ(fingerprint, b.basis.fingerprint);
   EXPECT_EQ(warm_start_prefix, b.basis.warm_start_prefix);
   EXPECT_EQ(known_prefix, b.basis.known_prefix);
+  EXPECT_EQ(first_ordinal, b.basis.first_ordinal);
+  EXPECT_EQ(asked_count, b.basis.asked_count);
   EXPECT_EQ(pending_trials, b.basis.pending_trials);
   EXPECT_EQ(create_time, b.create_time);
   EXPECT_EQ(start_time, b.start_time);
@@ -206,6 +209,8 @@ core::Trial RandomTrial(RandomValues& random) {
   trial.basis.fingerprint = random.Text();
   trial.basis.warm_start_prefix = random.Int64();
   trial.basis.known_prefix = random.Int64();
+  trial.basis.first_ordinal = random.Int64();
+  trial.basis.asked_count = random.Int32();
   for (int64_t i = random.Below(4); i > 0; --i) trial.basis.pending_trials.push_back(random.Int32());
   trial.create_time = random.Time();
   trial.start_time = Maybe(random, random.Time());

@@ -66,6 +66,7 @@ TEST(AuthTest, EveryMethodRefusesAStranger) {
   EXPECT_REFUSED(CompleteTrial, v1::Trial);
   EXPECT_REFUSED(ExplainTuningJob, v1::ExplainTuningJobResponse);
   EXPECT_REFUSED(CompareTuningJobs, v1::CompareTuningJobsResponse);
+  EXPECT_REFUSED(ReplayTuningJob, v1::ReplayTuningJobResponse);
   EXPECT_REFUSED(ListStrategies, v1::ListStrategiesResponse);
   EXPECT_REFUSED(ListExecutors, v1::ListExecutorsResponse);
   EXPECT_REFUSED(ListEarlyStoppingRules, v1::ListEarlyStoppingRulesResponse);

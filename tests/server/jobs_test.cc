@@ -241,6 +241,31 @@ TEST_F(JobsTest, ExplainSaysThatThereIsNoModel) {
   EXPECT_THAT(status.error_message(), HasSubstr("random"));
 }
 
+TEST_F(JobsTest, EverySuggestionIsRecomputedWhateverTheLimitsAreNow) {
+  Create(stub(), AskTellSpec("job", 10, 4));
+  const v1::SuggestTrialsResponse held = Suggest(stub(), "tuningJobs/job", "w", 3);
+  ASSERT_EQ(held.trials_size(), 3);
+  EXPECT_EQ(held.trials(1).basis().kind(), v1::Basis::FRESH);
+  EXPECT_EQ(held.trials(1).basis().asked_count(), 3);
+  ASSERT_TRUE(Complete(stub(), held.trials(2), 1).ok());
+  v1::Limits limits;
+  limits.set_max_trials(5);
+  v1::TuningJob job;
+  ASSERT_TRUE(Update("tuningJobs/job", limits, &job).ok());
+  ASSERT_EQ(Suggest(stub(), "tuningJobs/job", "w", 4).trials_size(), 4);
+  v1::ReplayTuningJobRequest request;
+  request.set_name("tuningJobs/job");
+  v1::ReplayTuningJobResponse replay;
+  ASSERT_TRUE(stub().ReplayTuningJob(Context().get(), request, &replay).ok());
+  EXPECT_EQ(replay.suggestion_count(), 5);
+  EXPECT_EQ(replay.identical_count(), 5);
+  EXPECT_EQ(replay.different_count(), 0);
+  ASSERT_EQ(replay.kind_counts_size(), 1);
+  EXPECT_EQ(replay.kind_counts(0).kind(), v1::Basis::FRESH);
+  request.set_name("tuningJobs/none");
+  EXPECT_EQ(stub().ReplayTuningJob(Context().get(), request, &replay).error_code(), StatusCode::NOT_FOUND);
+}
+
 TEST_F(JobsTest, ComparesJobsSideBySide) {
   v1::TuningJobSpec spec = AskTellSpec("a", 3);
   spec.mutable_strategy()->set_random_seed(1);

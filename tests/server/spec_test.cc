@@ -105,6 +105,20 @@ TEST(BuildJobTest, AGridSetsItsNumberOfTrials) {
   EXPECT_EQ(header->limits.max_trials, 3);
 }
 
+TEST(BuildJobTest, AStrategySeesTheLimitsAsCreated) {
+  core::JobHeader header = *Build(AskTellSpec("job", 10));
+  header.limits.max_trials = 500;
+  header.limits.max_parallel_trials = 50;
+  const core::JobSpec spec = *requests::SpecOfHeader(header);
+  EXPECT_EQ(spec.limits.max_trials, 10);
+  EXPECT_EQ(spec.limits.max_parallel_trials, 4);
+  v1::Limits update;
+  update.set_max_failed_trials(3);
+  const core::Limits updated = *requests::UpdatedLimits(header, update);
+  EXPECT_EQ(updated.max_trials, 500) << "of those in force";
+  EXPECT_EQ(updated.max_failed_trials, 3);
+}
+
 TEST(BuildJobTest, LeasesAreResolved) {
   v1::TuningJobSpec spec = AskTellSpec("job");
   EXPECT_EQ(requests::SpecOfHeader(*Build(spec))->trial.executors.at(0).lease, absl::Seconds(300));

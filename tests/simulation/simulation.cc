@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -11,14 +12,17 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/clock.h"
 #include "core/objectives.h"
 #include "core/rng.h"
 #include "storage/memory_storage.h"
+#include "tests/engine/scripted_strategy.h"
 #include "tests/executors/fake_executor.h"
 #include "tests/simulation/crashing_storage.h"
 #include "tuner/engine/engine.h"
+#include "tuner/engine/replay.h"
 
 namespace tuner::simulation {
 namespace {
@@ -36,7 +40,8 @@ const absl::Time kStart = absl::FromUnixSeconds(1'700'000'000);
 struct Process {
   std::unique_ptr<CrashingStorage> storage;
   std::unique_ptr<FakeExecutor> executor;
-  std::unique_ptr<engine::Engine> engine;  // last: goes first
+  std::vector<std::function<void()>> fits;  // that were begun and are not done
+  std::unique_ptr<engine::Engine> engine;   // last: goes first
 };
 
 struct Held {
@@ -109,6 +114,8 @@ class Simulation {
       return specs_.at(header.job_id);
     };
     environment.service_environment = [](const RunId&) { return absl::btree_map<std::string, std::string>(); };
+    environment.make_strategy = make_strategy_;
+    environment.run_fit = [process](std::function<void()> fit) { process->fits.push_back(std::move(fit)); };
     process->engine = engine::MakeEngine(options, environment);
     FakeExecutor::Options executor_options;
     executor_options.queue_events = true;
@@ -184,7 +191,7 @@ class Simulation {
       if (Chance(0.2)) parameters[0].domain = core::BooleanDomain{};  // 20 points: may be exhausted
     }
     spec.space = core::SearchSpace::Make(std::move(parameters));
-    spec.strategy.name = grid ? "grid" : "random";
+    spec.strategy.name = grid ? "grid" : Chance(0.5) ? "random" : "scripted";
     spec.random_seed = Below(1'000);
     spec.limits.max_trials =
         grid ? static_cast<int32_t>(*spec.space.PointCount(true)) : 1 + static_cast<int32_t>(Below(25));
@@ -241,8 +248,10 @@ class Simulation {
       }
     } else if (what < 85) {
       MoveWorker(faulty);
-    } else if (what < 96 || !faulty) {
-      clock_.Advance(Chance(0.1) ? absl::Seconds(Below(60)) : absl::Milliseconds(Below(2'000)));
+    } else if (what < 89) {
+      RunFit();
+    } else if (what < 97 || !faulty) {
+      AdvanceClock();
     } else {
       Command();
     }
@@ -265,6 +274,27 @@ class Simulation {
   }
   // Ties are common.
   double RandomValue() { return Chance(0.5) ? rng_.NextDouble() : 0.1 * static_cast<double>(Below(10)); }
+
+  void AdvanceClock() {
+    const absl::Duration step = Chance(0.1)   ? absl::Seconds(Below(60))
+                                : Chance(0.3) ? absl::Milliseconds(50)
+                                              : absl::Milliseconds(Below(2'000));
+    const absl::Time due = process_->engine->NextWake();
+    const bool stop_there = due > clock_.Now() && (!faults_.late || Chance(0.5));
+    if (!faults_.late) Log(absl::StrCat("due in ", absl::FormatDuration(due - clock_.Now())));
+    clock_.Set(stop_there ? std::min(due, clock_.Now() + step) : clock_.Now() + step);
+  }
+
+  // Any fit that is under way comes to its end.
+  void RunFit() {
+    std::vector<std::function<void()>>& fits = process_->fits;
+    if (fits.empty()) return;
+    const size_t index = Below(fits.size());
+    const std::function<void()> fit = std::move(fits[index]);
+    Log("a fit ends");
+    fits.erase(fits.begin() + static_cast<std::ptrdiff_t>(index));
+    fit();
+  }
 
   void MoveRun(bool faulty) {
     const std::vector<RunId> active = world_->active();
@@ -370,8 +400,11 @@ class Simulation {
     core::SuggestAsked ask{worker, 1 + static_cast<int32_t>(Below(2)),
                            Chance(0.3) ? absl::StrCat("ask", worker, Below(20)) : "", absl::Milliseconds(200)};
     const int count = ask.count;
+    Log(absl::StrCat(worker, " asks ", job_id));
     process_->engine->Post(job_id, std::move(ask), [this, job_id, worker, count](absl::StatusOr<engine::Reply> reply) {
       if (!reply.ok()) return;
+      if (!faults_.late && absl::StrContains(reply->reason, "did not answer within the deadline"))
+        Violation(absl::StrCat(worker, " was not answered by ", job_id, " within its deadline"));
       if (static_cast<int>(reply->trials.size()) > std::max(count, 2))
         Violation("a worker got more trials than it asked for");
       for (const core::Trial& trial : reply->trials) {
@@ -549,6 +582,7 @@ class Simulation {
     if (!out_ok()) return;
     absl::StatusOr<storage::LoadedJob> loaded = store_->LoadJob(job_id);
     absl::btree_map<int32_t, std::map<std::tuple<int32_t, std::string, int64_t>, double>> values;
+    CheckReplay(job_id, loaded->trials);
     for (const core::Trial& trial : loaded->trials) {
       ++outcome_.trials;
       outcome_.attempts += static_cast<int>(trial.attempts.size());
@@ -587,6 +621,20 @@ class Simulation {
     }
   }
 
+  void CheckReplay(const std::string& job_id, const std::vector<core::Trial>& trials) {
+    const auto report = engine::Replay(specs_.at(job_id), trials, make_strategy_, nullptr);
+    if (!report.ok()) return Violation(absl::StrCat(job_id, " cannot be replayed: ", report.status().ToString()));
+    if (report->different > 0) {
+      Violation(
+          absl::StrCat(job_id, ": the suggestion of trial ", report->first_difference->trial, " is not recomputed"));
+    }
+    for (const auto& [kind, count] : report->by_kind) {
+      (kind == core::Basis::Kind::kFresh     ? outcome_.fresh
+       : kind == core::Basis::Kind::kLastFit ? outcome_.last_fit
+                                             : outcome_.fallback) += count;
+    }
+  }
+
   std::string Unended() {
     std::string text;
     for (const auto& [job_id, spec] : specs_) {
@@ -620,6 +668,12 @@ class Simulation {
   std::shared_ptr<FakeWorld> world_;
   std::map<std::string, core::JobSpec> specs_;
   std::map<std::string, core::Limits> limits_;
+  tuner::testing::Script script_;
+  const engine::MakeStrategy make_strategy_ =
+      [this](const core::JobSpec& spec) -> absl::StatusOr<std::unique_ptr<strategies::Strategy>> {
+    if (spec.strategy.name != "scripted") return engine::MakeRegisteredStrategy(spec);
+    return tuner::testing::MakeScriptedStrategy(&script_, spec);
+  };
   std::unique_ptr<Process> process_;
   bool quiet_ = false;
 

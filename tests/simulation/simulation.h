@@ -2,7 +2,8 @@
 // runs and workers, and faults at every seam: refused commits, lost acknowledgements, duplicate and late events,
 // crashes at any commit or launch.
 //
-// After each step it checks what product.md says must always hold. A pure function of its seed.
+// After each step it checks what must always hold, and at the end that every suggestion is recomputed, bit by bit, from
+// what is stored. Fits of models take as long as the history says. A pure function of its seed.
 #pragma once
 
 #include <cstdint>
@@ -19,13 +20,15 @@ struct Outcome {
   int attempts = 0;
   int measurements = 0;
   int steps = 0;
-  std::string log;  // what happened, for a failing seed
+  int fresh = 0, last_fit = 0, fallback = 0;  // suggestions, by the kind of their basis
+  std::string log;                            // what happened, for a failing seed
 };
 
 struct Faults {
   bool crashes = true;
   bool storage = true;
   bool duplicates = true;
+  bool late = true;  // the clock jumps over what is due, as when a machine is too busy
   // A defect planted by the test of the simulation itself, which must see it: the storage forgets one in ten commits.
   bool forget_commits = false;
 };

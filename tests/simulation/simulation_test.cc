@@ -28,13 +28,19 @@ TEST(Simulation, WhatMustAlwaysHoldHoldsOverRandomHistories) {
     sum.trials += outcome.trials;
     sum.attempts += outcome.attempts;
     sum.measurements += outcome.measurements;
+    sum.fresh += outcome.fresh;
+    sum.last_fit += outcome.last_fit;
+    sum.fallback += outcome.fallback;
     ASSERT_TRUE(outcome.violations.empty()) << "seed " << seed << ": " << outcome.violations[0] << "\n" << outcome.log;
   }
   std::cout << "simulation: seeds " << first << ".." << first + seeds - 1 << ", " << sum.crashes << " crashes, "
             << sum.refused_commits << " refused commits, " << sum.trials << " trials, " << sum.attempts << " attempts, "
-            << sum.measurements << " measurements, 0 violations\n";
+            << sum.measurements << " measurements, suggestions " << sum.fresh << " FRESH, " << sum.last_fit
+            << " LAST_FIT, " << sum.fallback << " FALLBACK, all recomputed; 0 violations\n";
   EXPECT_GT(sum.crashes, seeds / 4);
   EXPECT_GT(sum.trials, seeds);
+  EXPECT_GT(sum.last_fit, seeds / 4);
+  EXPECT_GT(sum.fallback, seeds / 4);
 }
 
 TEST(Simulation, IsAPureFunctionOfItsSeed) {
@@ -47,6 +53,13 @@ TEST(Simulation, SeesAStorageThatForgets) {
   for (uint64_t seed = 1; seed <= 40; ++seed)
     seen += Simulate(seed, Faults{.forget_commits = true}).violations.empty() ? 0 : 1;
   EXPECT_GT(seen, 10);
+}
+
+TEST(Simulation, AServerThatIsNotLateMissesNoDeadline) {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    const Outcome outcome = Simulate(seed, Faults{.crashes = false, .storage = false, .late = false});
+    ASSERT_TRUE(outcome.violations.empty()) << "seed " << seed << ": " << outcome.violations[0] << "\n" << outcome.log;
+  }
 }
 
 TEST(Simulation, WithoutFaultsEveryJobEnds) {

@@ -1,4 +1,4 @@
-// The verbs about jobs: run, create, validate, list, show, watch, stop, delete, clone, compare.
+// The verbs about jobs: run, create, validate, list, show, watch, stop, delete, clone, compare, replay.
 #include "tuner/cli/app_tree.h"
 
 namespace tuner::cli {
@@ -67,7 +67,7 @@ void AddList(CLI::App& app, Choice& choice) {
 }
 
 void AddOneJobVerbs(CLI::App& app, Choice& choice) {
-  std::shared_ptr<JobOptions> show, watch, stop, remove;
+  std::shared_ptr<JobOptions> show, watch, stop, remove, replay;
   AddVerb(app, choice, kGroup, "show", "Show a job: state and reason, counts, best trial, search space",
           "Everything about one job but its trials: why it is in its state, how far it is, its best trial, search "
           "space, limits and advice.\n\n"
@@ -102,6 +102,19 @@ void AddOneJobVerbs(CLI::App& app, Choice& choice) {
                 "  tuner delete xgboost-cancer",
                 &DeleteJob, remove);
   sub->add_option("job", remove->job, "Job")->required()->type_name("JOB");
+  AddVerb(
+      app, choice, kGroup, "replay", "Recompute every suggestion of a job, and compare with what is stored",
+      "Each suggestion is a pure function of the specification, the seed, the results in their order, and the basis "
+      "that is stored with its trial.\n"
+      "Under the fingerprint (version, numeric library, processor) that a suggestion was recorded under it must come "
+      "out bit by bit; under\n"
+      "another one, within 1e-6 of each parameter's range. Tells the first difference, and then ends with 1.\n\n"
+      "Example:\n"
+      "  tuner replay xgboost-cancer",
+      &ReplayJob, replay)
+      ->add_option("job", replay->job, "Job")
+      ->required()
+      ->type_name("JOB");
 }
 
 void AddClone(CLI::App& app, Choice& choice) {

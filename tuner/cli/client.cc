@@ -38,6 +38,9 @@ absl::Status Translate(const grpc::Status& status, const std::string& address) {
   return absl::Status(code, message);
 }
 
+// A replay takes as long as all fits of its job took.
+constexpr absl::Duration kLongestReplay = absl::Hours(24);
+
 template <typename Response>
 class GrpcStream : public Stream<Response> {
  public:
@@ -116,6 +119,9 @@ class GrpcClient : public Client {
   }
   absl::StatusOr<v1::Trial> Call(const v1::CompleteTrialRequest& request) override {
     return Unary<v1::Trial>(&TuningService::Stub::CompleteTrial, request);
+  }
+  absl::StatusOr<v1::ReplayTuningJobResponse> Call(const v1::ReplayTuningJobRequest& request) override {
+    return Unary<v1::ReplayTuningJobResponse>(&TuningService::Stub::ReplayTuningJob, request, kLongestReplay);
   }
   absl::StatusOr<v1::CompareTuningJobsResponse> Call(const v1::CompareTuningJobsRequest& request) override {
     return Unary<v1::CompareTuningJobsResponse>(&TuningService::Stub::CompareTuningJobs, request);

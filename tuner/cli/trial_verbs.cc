@@ -135,6 +135,17 @@ std::string ConstraintsOutcome(const v1::TuningJob& job, const v1::Trial& trial)
   return broken.empty() ? "kept" : absl::StrCat("broken: ", broken);
 }
 
+// "LAST_FIT: 20 results known, model of 18, 3 trials pending".
+std::string BasisText(const v1::Trial& trial) {
+  const v1::Basis& basis = trial.basis();
+  if (basis.kind() == v1::Basis::KIND_UNSPECIFIED) return "";
+  std::string text = v1::Basis::Kind_Name(basis.kind());
+  absl::StrAppend(&text, ": ", basis.known_prefix(), " results known");
+  if (basis.history_prefix() != basis.known_prefix()) absl::StrAppend(&text, ", model of ", basis.history_prefix());
+  if (basis.pending_trials_size() > 0) absl::StrAppend(&text, ", ", basis.pending_trials_size(), " trials pending");
+  return text;
+}
+
 void PrintTrial(Printer& printer, const v1::Trial& trial, const v1::TuningJob& job, bool with_measurements) {
   const std::string further = FurtherObjectivesText(job.spec(), trial);
   printer.PrintPairs({{"Trial", absl::StrCat(IdOf(job.name()), "/", trial.number())},
@@ -148,6 +159,7 @@ void PrintTrial(Printer& printer, const v1::Trial& trial, const v1::TuningJob& j
                                         ? Number(trial.best_objective(), 10)
                                         : ""},
                       {"Origin", v1::Trial::Origin_Name(trial.origin())},
+                      {"Basis", BasisText(trial)},
                       {"Created", TimeText(trial.create_time())},
                       {"Run time", RunTime(trial) > absl::ZeroDuration() ? DurationText(RunTime(trial)) : ""},
                       {"Files", ArtifactPath(trial)}});

@@ -80,6 +80,7 @@ struct JobOptions {
 absl::StatusOr<int> ShowJob(Context& context, const JobOptions& options);
 absl::StatusOr<int> WatchJob(Context& context, const JobOptions& options);
 absl::StatusOr<int> DeleteJob(Context& context, const JobOptions& options);
+absl::StatusOr<int> ReplayJob(Context& context, const JobOptions& options);
 // `job` may name a trial as well: job/7.
 absl::StatusOr<int> Stop(Context& context, const JobOptions& options);
 

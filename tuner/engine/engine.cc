@@ -63,6 +63,16 @@ struct KillRequest {};
 using Incoming = std::variant<CreateRequest, PostRequest, DeleteRequest, AdoptedRuns, StrategyAnswer, NeverStarted,
                               executors::RunEvent, PreemptRequest, KillRequest>;
 
+// Every trial that has not ended, in order of number.
+std::vector<strategies::PendingTrial> PendingTrials(const core::JobState& state) {
+  std::vector<strategies::PendingTrial> pending;
+  for (const std::set<int32_t>* numbers : {&state.active(), &state.queued(), &state.paused()}) {
+    for (int32_t number : *numbers) pending.push_back({number, state.FindTrial(number)->parameters});
+  }
+  std::sort(pending.begin(), pending.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
+  return pending;
+}
+
 core::EventKind ToEvent(executors::RunEvent event) {
   const core::RunRef run{event.id.trial, event.id.attempt};
   if (auto* started = std::get_if<executors::RunStarted>(&event.what)) {
@@ -140,10 +150,14 @@ class EngineImpl : public Engine, public executors::RunListener {
  public:
   EngineImpl(EngineOptions options, EngineEnvironment environment)
       : options_(std::move(options)), env_(std::move(environment)) {
-    strategies_ = MakeStrategyHost(options_.own_threads ? options_.strategy_threads : 0,
-                                   [this](const std::string& uid, core::Proposed proposed) {
-                                     Enqueue(StrategyAnswer{uid, std::move(proposed)});
-                                   });
+    StrategyHostOptions host;
+    host.threads = options_.own_threads ? options_.strategy_threads : 0;
+    host.clock = env_.clock;
+    host.make = env_.make_strategy;
+    host.run_fit = env_.run_fit;
+    strategies_ = MakeStrategyHost(std::move(host), [this](const std::string& uid, core::Proposed proposed) {
+      Enqueue(StrategyAnswer{uid, std::move(proposed)});
+    });
   }
   ~EngineImpl() override { Shutdown(); }
 
@@ -190,6 +204,7 @@ class EngineImpl : public Engine, public executors::RunListener {
   void CommitRound();
   void ActOn(JobRunner& job);
   void GiveAnswer(JobRunner& job, core::Answer& answer);
+  void ExpectNextAsk(JobRunner& job);
 
   JobRunner& Runner(const std::string& job_id);
   absl::Status Load(JobRunner& job);
@@ -280,19 +295,20 @@ absl::Time EngineImpl::NextDeadline() const {
 absl::Time EngineImpl::NextWake() const {
   absl::Time next = NextDeadline();
   for (const auto& [name, dispatcher] : dispatchers_) next = std::min(next, dispatcher->NextDue());
-  return next;
+  return std::min(next, strategies_->NextDue());
 }
 
 bool EngineImpl::RunRound() {
+  if (!options_.own_threads) {  // what they say is taken in by this round
+    for (auto& [name, dispatcher] : dispatchers_) dispatcher->RunDue();
+    strategies_->RunDue();
+  }
   std::deque<Incoming> inbox;
   {
     absl::MutexLock lock(&mutex_);
     inbox.swap(inbox_);
   }
   const absl::Time now = env_.clock->Now();
-  if (!options_.own_threads) {
-    for (auto& [name, dispatcher] : dispatchers_) dispatcher->RunDue();
-  }
   bool worked = !inbox.empty() || !touched_.empty() || NextDeadline() <= now;
   for (Incoming& incoming : inbox) Take(std::move(incoming));
   FireTimers(now);
@@ -649,15 +665,24 @@ void EngineImpl::ActOn(JobRunner& job) {
         job.attached.erase(MakeRunId(state, {trial.number, attempt.number}));
       }
     } else if (const auto* ask = std::get_if<core::AskStrategy>(&effect)) {
-      std::vector<strategies::PendingTrial> pending;
-      for (const std::set<int32_t>* numbers : {&state.active(), &state.queued(), &state.paused()}) {
-        for (int32_t number : *numbers) pending.push_back({number, state.FindTrial(number)->parameters});
-      }
-      strategies_->Ask(state.header().uid, *ask, std::move(pending));
+      strategies_->Ask(state.header().uid, *ask, PendingTrials(state));
     } else if (const auto* wake = std::get_if<core::WakeAt>(&effect)) {
       job.wake = wake->time;
     }
   }
+  ExpectNextAsk(job);
+}
+
+// Where a slot is free, somebody may ask before anything else happens: a strategy with a model answers ahead.
+void EngineImpl::ExpectNextAsk(JobRunner& job) {
+  const core::JobState& state = *job.state;
+  const core::JobHeader& header = state.header();
+  const bool may_ask = header.status == core::JobStatus::kRunning && !header.exhausted && !state.live.ask &&
+                       state.live.start_allowed && !state.live.preempted && state.queued().empty() &&
+                       static_cast<int>(state.active().size()) < header.limits.max_parallel_trials &&
+                       (!header.limits.max_trials || state.started() + state.queued_new() < *header.limits.max_trials);
+  if (!may_ask || !strategies_->WantsExpectations(header.uid)) return;
+  strategies_->Expect(header.uid, core::AskStrategy{header.next_ordinal, 1}, PendingTrials(state));
 }
 
 void EngineImpl::GiveAnswer(JobRunner& job, core::Answer& answer) {

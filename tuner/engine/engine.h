@@ -24,6 +24,7 @@
 #include "core/job.h"
 #include "executors/executor.h"
 #include "storage/storage.h"
+#include "tuner/engine/strategy_host.h"
 
 namespace tuner::engine {
 
@@ -33,8 +34,8 @@ using ParseSpec = std::function<absl::StatusOr<core::JobSpec>(const core::JobHea
 using ServiceEnvironment = std::function<absl::btree_map<std::string, std::string>(const executors::RunId&)>;
 
 struct EngineOptions {
-  std::string server_id;  // stable for a data folder: a restarted server takes its jobs over at once
-  int strategy_threads = 2;
+  std::string server_id;          // stable for a data folder: a restarted server takes its jobs over at once
+  int strategy_threads = 2;       // that answer, and as many that fit models
   bool start_trials = true;       // false: jobs are looked at and stopped, but no trial is started
   bool load_running_jobs = true;  // false: a job is loaded when somebody asks for it
   bool own_threads = true;        // false: nothing happens but in RunRound, on the caller's thread (simulation)
@@ -46,6 +47,9 @@ struct EngineEnvironment {
   core::Clock* clock = nullptr;
   ParseSpec parse_spec;
   ServiceEnvironment service_environment;
+  MakeStrategy make_strategy = &MakeRegisteredStrategy;
+  // Only without own_threads: see StrategyHostOptions.
+  std::function<void(std::function<void()>)> run_fit;
 };
 
 // What a call is told.

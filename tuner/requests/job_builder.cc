@@ -216,13 +216,13 @@ absl::StatusOr<core::JobSpec> SpecOfHeader(const core::JobHeader& header) {
   }
   if (absl::Status status = Unimplemented(parsed); !status.ok()) return status;
   ResolveExecutors(parsed.spec);
-  parsed.spec.limits = header.limits;
   return std::move(parsed.spec);
 }
 
 absl::StatusOr<core::Limits> UpdatedLimits(const core::JobHeader& header, const v1::Limits& update) {
   absl::StatusOr<core::JobSpec> spec = SpecOfHeader(header);
   if (!spec.ok()) return spec.status();
+  spec->limits = header.limits;
   core::Problems problems = convert::MergeLimits(update, spec->limits);
   if (problems.empty()) {
     problems = core::ValidateSpec(*spec);

@@ -32,7 +32,8 @@ uint64_t RequestHash(const v1::CreateTuningJobRequest& request);
 // Whether the request is a retry of the one that made `existing`.
 bool IsRetry(const v1::CreateTuningJobRequest& request, const core::JobHeader& existing);
 
-// The specification that a stored header holds, as the engine needs it. DATA_LOSS: it cannot be read.
+// The specification that a stored header holds, as created: a strategy built from it proposes the same whatever limits
+// are in force now, which are in the header. DATA_LOSS: it cannot be read.
 absl::StatusOr<core::JobSpec> SpecOfHeader(const core::JobHeader& header);
 
 // The limits that `update` makes of a job's, checked together with the rest of its specification. INVALID_ARGUMENT.

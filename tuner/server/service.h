@@ -36,9 +36,10 @@ class Service final : public v1::TuningService::CallbackService {
     storage::Storage* storage = nullptr;
     core::Clock* clock = nullptr;
     const Authenticator* authenticator = nullptr;
-    absl::flat_hash_map<std::string, executors::Capabilities> executors;  // by name, those that were made
-    absl::flat_hash_map<std::string, std::string> missing;                // by name, why the others were not
-    int threads = 4;                                                      // of the pool
+    absl::flat_hash_map<std::string, executors::Capabilities> executors;   // by name, those that were made
+    absl::flat_hash_map<std::string, std::string> missing;                 // by name, why the others were not
+    engine::MakeStrategy make_strategy = &engine::MakeRegisteredStrategy;  // the engine's
+    int threads = 4;                                                       // of the pool
   };
   explicit Service(Environment environment);
   ~Service() override;
@@ -89,6 +90,9 @@ class Service final : public v1::TuningService::CallbackService {
   grpc::ServerUnaryReactor* ExplainTuningJob(grpc::CallbackServerContext* context,
                                              const v1::ExplainTuningJobRequest* request,
                                              v1::ExplainTuningJobResponse* response) override;
+  grpc::ServerUnaryReactor* ReplayTuningJob(grpc::CallbackServerContext* context,
+                                            const v1::ReplayTuningJobRequest* request,
+                                            v1::ReplayTuningJobResponse* response) override;
   grpc::ServerUnaryReactor* CompareTuningJobs(grpc::CallbackServerContext* context,
                                               const v1::CompareTuningJobsRequest* request,
                                               v1::CompareTuningJobsResponse* response) override;
@@ -129,6 +133,8 @@ class Service final : public v1::TuningService::CallbackService {
                     const std::string& job_id, v1::TuningJob* response);
   void AddPoints(grpc::ServerUnaryReactor* reactor, const v1::AddTrialsRequest* request,
                  v1::AddTrialsResponse* response);
+  absl::Status Replay(const grpc::CallbackServerContext& context, const v1::ReplayTuningJobRequest& request,
+                      v1::ReplayTuningJobResponse& response) const;
   absl::Status Compare(const v1::CompareTuningJobsRequest& request, v1::CompareTuningJobsResponse& response) const;
   absl::StatusOr<v1::CompareTuningJobsResponse::Row> CompareRow(const std::string& job_id) const;
 
@@ -142,6 +148,7 @@ class Service final : public v1::TuningService::CallbackService {
 
   StreamRegistry streams_;  // self-locked
   WorkPool creations_{2};   // self-locked; of its own, as a creation may wait seconds for git
+  WorkPool replays_{1};     // self-locked; of its own, as one takes as long as all fits of its job
   WorkPool pool_;           // self-locked; last, so that its tasks end before what they use
 };
 
