@@ -154,6 +154,27 @@ TEST(PosteriorTest, DuplicatesAverage) {
   }
 }
 
+// The mean under its standard normal prior, by the textbook's formula with an explicit inverse; what is predicted far
+// from all data is it.
+TEST(PosteriorTest, ConstantMean) {
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const ModelCase model = RandomCase(seed, 25, 1e-2);
+    MatrixXd covariance = Covariance(model);
+    covariance.diagonal().array() = model.parameters.signal() + model.parameters.noise();
+    const MatrixXd inverse = covariance.inverse();
+    const VectorXd ones = VectorXd::Ones(25);
+    const double mean = ones.dot(inverse * model.labels) / (ones.dot(inverse * ones) + 1);
+    Posterior posterior = model.Fitted();
+    posterior.SetLabels(model.labels, /*constant_mean=*/true);
+    EXPECT_NEAR(posterior.mean(), mean, 1e-9 * (1 + std::abs(mean))) << "seed " << seed;
+    const MatrixXd far = MatrixXd::Constant(model.points.rows(), 1, 1e6);
+    EXPECT_EQ(posterior.Predict(far).mean[0], posterior.mean()) << "seed " << seed;
+    const VectorXd weights = inverse * (model.labels.array() - mean).matrix();
+    EXPECT_LE(MostDifference(posterior.weights(), weights), 1e-8 * (1 + weights.lpNorm<Eigen::Infinity>()));
+    EXPECT_LE(MostDifference(posterior.MeanAtPoints(), posterior.Predict(model.points).mean), 1e-9) << "seed " << seed;
+  }
+}
+
 TEST(PosteriorTest, NoObservations) {
   const ModelCase model = ReferenceCase();
   Posterior posterior(model.points.leftCols(0), model.groups, model.parameters);

@@ -186,6 +186,33 @@ TEST(RobustnessTest, ManyResultsBetweenFits) {
   strategy->model()->LeaveOneOut();
 }
 
+// Beyond the size at which the posterior has a window only: bit by bit what a strategy says that made other fits or
+// none.
+TEST(RobustnessTest, ReplaysBeyondTheWindow) {
+  const core::JobSpec spec = Spec(Reals(3));
+  const std::unique_ptr<Strategy> live = MakeStrategy(spec);
+  const std::unique_ptr<Strategy> rebuilt = MakeStrategy(spec);
+  core::Rng rng(2, 1);
+  for (int i = 0; i < 1640; ++i) {
+    const ParameterMap point{{"x0", rng.NextDouble()}, {"x1", rng.NextDouble()}, {"x2", rng.NextDouble()}};
+    const Finished result = Result(i + 1, point, rng.NextBelow(10) == 0 ? std::nullopt : std::optional(Sphere(point)));
+    rebuilt->Observe(result);
+    const bool fitted = i == 20 || i == 700 || i >= 1600;
+    if (fitted) {
+      ObserveAndFit(*live, result);
+    } else {
+      live->Observe(result);
+    }
+    if (i != 1000 && i != 1620 && i != 1639) continue;
+    const Proposals proposals = Ask(*live, i, 2);
+    ASSERT_EQ(proposals.proposals.size(), 2u);
+    EXPECT_NE(proposals.basis.kind, core::Basis::Kind::kFallback);
+    const absl::StatusOr<Proposals> replayed = rebuilt->Suggest({.ordinal = i, .count = 2, .replay = &proposals.basis});
+    ASSERT_TRUE(replayed.ok()) << replayed.status();
+    EXPECT_EQ(Points(*replayed), Points(proposals)) << i;
+  }
+}
+
 TEST(RobustnessTest, FewObservations) {
   for (int n = 0; n < 5; ++n) {
     const std::unique_ptr<Strategy> strategy = MakeStrategy(Spec(Reals(2)));
