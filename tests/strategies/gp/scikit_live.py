@@ -17,12 +17,13 @@ except ImportError:
     print("scikit-learn is not installed")
     sys.exit(77)
 
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # before scikit-learn loads its libraries, for what it starts
 seed = int(os.environ.get("TUNER_SEED", random.randrange(2**31)))
 print(f"seed {seed} (TUNER_SEED sets it), scikit-learn {sklearn.__version__}", flush=True)
 with tempfile.TemporaryDirectory() as folder:
     reference = pathlib.Path(folder, "reference.txt")
     with reference.open("w") as out:
         make = pathlib.Path(__file__).with_name("make_reference.py")
-        subprocess.run([sys.executable, str(make), str(seed), "25"], stdout=out, check=True)
+        subprocess.run([sys.executable, str(make), str(seed), "15"], stdout=out, check=True)
     result = subprocess.run([sys.argv[1], "--gtest_filter=ScikitTest.*"], env={**os.environ, "TUNER_GP_REFERENCE": str(reference)})
     sys.exit(result.returncode)
