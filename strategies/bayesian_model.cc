@@ -65,7 +65,7 @@ class BayesianModel : public ModelView {
     const auto mean = [this](const std::vector<std::vector<double>>& points) {
       std::vector<std::vector<double>> snapped = points;
       for (std::vector<double>& units : snapped) s_.encoder->Snap(absl::MakeSpan(units));
-      const Eigen::VectorXd labels = acquisition_.Mean(s_.encoder->EncodeAll(snapped));
+      const Eigen::VectorXd labels = acquisition_.model().Mean(s_.encoder->EncodeAll(snapped));
       std::vector<double> values(snapped.size());
       for (size_t i = 0; i < values.size(); ++i) values[i] = s_.warp.Inverse(labels[static_cast<Eigen::Index>(i)]);
       return values;
@@ -201,7 +201,7 @@ class BayesianModel : public ModelView {
     joint -= gp::TransposedProduct(whitened, whitened);
     joint.diagonal().array() += 1e-9 * s_.posterior.signal();
     const Eigen::LDLT<Eigen::MatrixXd> factor(joint);
-    const Eigen::VectorXd mean = acquisition_.Mean(points);
+    const Eigen::VectorXd mean = acquisition_.model().Mean(points);
     const double incumbent = s_.posterior.MeanAtPoints().maxCoeff();
     const double incumbent_value = s_.warp.Inverse(incumbent);
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
@@ -10,10 +10,12 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/memory/memory.h"
 #include "strategies/bayesian_model.h"
+#include "strategies/bayesian_outputs.h"
 #include "strategies/feasible_sampler.h"
 #include "strategies/gp/acquisition.h"
 #include "strategies/gp/encoder.h"
 #include "strategies/gp/fingerprint.h"
+#include "strategies/gp/multi_output.h"
 #include "strategies/gp/quasi_random.h"
 #include "strategies/random_strategy.h"
 #include "tuner/v1/strategies.pb.h"
@@ -35,38 +37,6 @@ bool Stopped(const SuggestContext& context) {
   return context.stop != nullptr && context.stop->load(std::memory_order_relaxed);
 }
 
-// A fit under way, on a copy of the results.
-class BayesianFitTask : public FitTask {
- public:
-  BayesianFitTask(gp::Observations observations, const gp::Encoder& encoder, gp::FitPlan plan, gp::FitOptions options,
-                  uint64_t seed, std::optional<gp::KnownAnchor> known_anchor)
-      : observations_(std::move(observations)),
-        groups_(encoder.column_groups()),
-        group_count_(encoder.group_count()),
-        plan_(plan),
-        options_(options),
-        seed_(seed),
-        known_anchor_(std::move(known_anchor)) {}
-
-  void Run(StopToken stop) override {
-    const int64_t prefix = observations_.size();
-    fit_ = gp::MakeFit(observations_, groups_, group_count_, prefix, plan_.AnchorOf(prefix), known_anchor_, plan_,
-                       options_, seed_, stop);
-  }
-
-  std::optional<gp::Fit> TakeFit() { return std::move(fit_); }
-
- private:
-  const gp::Observations observations_;
-  const std::vector<int> groups_;
-  const int group_count_;
-  const gp::FitPlan plan_;
-  const gp::FitOptions options_;
-  const uint64_t seed_;
-  const std::optional<gp::KnownAnchor> known_anchor_;
-  std::optional<gp::Fit> fit_;
-};
-
 class BayesianStrategy : public Strategy {
  public:
   BayesianStrategy(const core::JobSpec& spec, const v1::BayesianStrategy& options, BayesianSettings settings,
@@ -75,22 +45,35 @@ class BayesianStrategy : public Strategy {
         encoder_(*encoder_shared_),
         constraints_(spec.constraints),
         sampler_(encoder_.space(), constraints_),
+        outputs_(BayesianOutput::AllOf(spec)),
+        objective_count_(1 + spec.additional_objectives.size()),
         goal_(spec.objective.goal),
         seed_(spec.random_seed),
         settings_(std::move(settings)),
         random_(std::move(random)),
         design_(std::max(1, encoder_.parameter_count()), spec.random_seed, kDesignStream) {
     const int dimensions = std::max(1, encoder_.group_count());
-    fit_options_.length_priors.clear();
+    gp::FitOptions options_of_objectives;
+    options_of_objectives.length_priors.clear();
     for (const int parameter : encoder_.group_parameters()) {
-      fit_options_.length_priors.push_back(encoder_.info(parameter).numeric
-                                               ? settings_.numeric_prior
-                                               : settings_.nominal_prior.value_or(gp::LengthPrior::Broad(dimensions)));
+      options_of_objectives.length_priors.push_back(
+          encoder_.info(parameter).numeric ? settings_.numeric_prior
+                                           : settings_.nominal_prior.value_or(gp::LengthPrior::Broad(dimensions)));
     }
-    if (fit_options_.length_priors.empty()) fit_options_.length_priors.push_back(gp::LengthPrior::Broad(dimensions));
-    fit_options_.noise_location = settings_.noise_location;
-    fit_options_.noise_deviation = settings_.noise_deviation;
-    fit_options_.warp = settings_.warp;
+    if (options_of_objectives.length_priors.empty()) {
+      options_of_objectives.length_priors.push_back(gp::LengthPrior::Broad(dimensions));
+    }
+    options_of_objectives.noise_location = settings_.noise_location;
+    options_of_objectives.noise_deviation = settings_.noise_deviation;
+    options_of_objectives.warp = settings_.warp;
+    for (const BayesianOutput& output : outputs_) {
+      fit_options_.push_back(options_of_objectives);
+      // What counts of a constraint is on which side of its bound a point lies, near or far. Of several objectives no
+      // part of the front is better than another.
+      if (output.is_constraint()) fit_options_.back().warp = {.half_rank = false, .log = false};
+      if (objective_count_ > 1) fit_options_.back().warp.log = false;
+    }
+    observations_.resize(outputs_.size());
     initial_trials_ = options.has_initial_trials() ? options.initial_trials() : DefaultInitialTrials(spec);
     fingerprint_ = gp::NumericFingerprint();
   }
@@ -100,8 +83,8 @@ class BayesianStrategy : public Strategy {
     result.basis.known_prefix = finished_;
     result.basis.fingerprint = fingerprint_;
     for (const PendingTrial& trial : context.pending) result.basis.pending_trials.push_back(trial.number);
-    std::optional<gp::Fit> refit;
-    const gp::Fit* fit = fit_.has_value() ? &*fit_ : nullptr;
+    std::optional<OutputFits> refit;
+    const OutputFits* fit = fit_.has_value() ? &*fit_ : nullptr;
     if (context.replay != nullptr) {
       refit = FitAsRecorded(*context.replay);
       fit = refit.has_value() ? &*refit : nullptr;
@@ -127,49 +110,48 @@ class BayesianStrategy : public Strategy {
     if (!encoder_.space().Contains(trial.parameters)) return;
     Units units = encoder_.Units(trial.parameters);
     known_.insert(units);
-    const std::optional<double> value = ValueOf(trial);
-    if (!value.has_value()) return;
-    observations_.Add(encoder_, units, *value);
+    if (!SaysSomething(trial)) return;
+    for (size_t i = 0; i < outputs_.size(); ++i) observations_[i].Add(encoder_, units, outputs_[i].ValueOf(trial));
     finished_at_.push_back(finished_);
     units_.push_back(std::move(units));
     trials_.push_back(trial.number);
-    if (fit_.has_value()) AppendTo(*fit_, observations_.size() - 1);
+    if (fit_.has_value()) AppendTo(*fit_, known() - 1);
   }
 
   std::unique_ptr<FitTask> BeginFit() const override {
-    const int64_t known = observations_.size();
-    if (settings_.fit.AnchorOf(known) == 0 || !settings_.fit.IsDue(fit_.has_value() ? fit_->prefix : 0, known)) {
+    if (settings_.fit.AnchorOf(known()) == 0 || !settings_.fit.IsDue(fit_.has_value() ? fit_->prefix : 0, known())) {
       return nullptr;
     }
-    return std::make_unique<BayesianFitTask>(observations_.Head(known), encoder_, settings_.fit, fit_options_, seed_,
-                                             known_anchor_);
+    return std::make_unique<OutputFitTask>(InputsOfFit());
   }
 
   void InstallFit(std::unique_ptr<FitTask> task) override {
-    std::optional<gp::Fit> fit = static_cast<BayesianFitTask&>(*task).TakeFit();
+    std::optional<OutputFits> fit = static_cast<OutputFitTask&>(*task).TakeFits();
     if (!fit.has_value() || (fit_.has_value() && fit->prefix <= fit_->prefix)) return;
-    known_anchor_ = {.prefix = fit->anchor, .parameters = fit->anchor_parameters};
-    for (int64_t i = fit->prefix; i < observations_.size(); ++i) AppendTo(*fit, i);
+    known_anchors_.clear();
+    for (const gp::Fit& one : fit->fits) {
+      known_anchors_.push_back({.prefix = fit->anchor, .parameters = one.anchor_parameters});
+    }
+    for (int64_t i = fit->prefix; i < known(); ++i) AppendTo(*fit, i);
     fit_ = std::move(fit);
   }
 
   std::shared_ptr<const ModelView> model() const override {
-    if (!fit_.has_value() || observations_.size() == 0) return nullptr;
-    gp::Posterior posterior = *fit_->posterior;
-    posterior.SetLabels(gp::Labels(observations_, observations_.size(), fit_->rows, settings_.warp),
-                        settings_.constant_mean);
+    if (!fit_.has_value()) return nullptr;
+    const gp::Fit& fit = fit_->fits.front();
+    const gp::OutputWarp warp = gp::OutputWarp::Fit(observations_.front().values, fit_options_.front().warp);
     BayesianSnapshot snapshot{.encoder = encoder_shared_,
                               .goal = goal_,
                               .seed = seed_,
                               .confidence = settings_.confidences.front(),
                               .search = settings_.search,
-                              .posterior = std::move(posterior),
-                              .warp = gp::OutputWarp::Fit(observations_.values, settings_.warp)};
-    for (const int row : fit_->rows) {
+                              .posterior = PosteriorOf(0, fit, warp),
+                              .warp = warp};
+    for (const int row : fit.rows) {
       const auto place = static_cast<size_t>(row);
       snapshot.units.push_back(units_[place]);
       snapshot.trials.push_back(trials_[place]);
-      const double value = observations_.values[place];
+      const double value = observations_.front().values[place];
       snapshot.objectives.push_back(goal_ == core::Goal::kMaximize ? value : -value);
     }
     return MakeBayesianModel(std::move(snapshot));
@@ -182,45 +164,59 @@ class BayesianStrategy : public Strategy {
     return std::clamp(by_space, 1, std::max(2, static_cast<int>(kMostInitialShare * *spec.limits.max_trials)));
   }
 
-  // To be maximised; NaN for a point that cannot be evaluated; nullopt if the trial says nothing about its point.
-  std::optional<double> ValueOf(const core::Trial& trial) const {
-    switch (trial.state) {
-      case core::TrialState::kCompleted:
-        if (!trial.objective.has_value()) return std::nullopt;
-        return goal_ == core::Goal::kMaximize ? *trial.objective : -*trial.objective;
-      case core::TrialState::kFailed:
-      case core::TrialState::kInfeasible:
-        return std::numeric_limits<double>::quiet_NaN();
-      default:
-        return std::nullopt;
-    }
+  // A trial that was stopped says nothing of its point; one that failed says that the point is bad.
+  static bool SaysSomething(const core::Trial& trial) {
+    return (trial.state == core::TrialState::kCompleted && trial.objective.has_value()) ||
+           trial.state == core::TrialState::kFailed || trial.state == core::TrialState::kInfeasible;
+  }
+
+  int64_t known() const { return observations_.front().size(); }
+
+  FitInputs InputsOfFit() const {
+    FitInputs inputs{.observations = {},
+                     .options = fit_options_,
+                     .groups = encoder_.column_groups(),
+                     .group_count = encoder_.group_count(),
+                     .plan = settings_.fit,
+                     .seed = seed_,
+                     .known_anchors = known_anchors_};
+    for (const gp::Observations& observations : observations_)
+      inputs.observations.push_back(observations.Head(known()));
+    return inputs;
   }
 
   // Without a bound an import of thousands between two fits would make the posterior as large.
-  void AppendTo(gp::Fit& fit, int64_t place) const {
+  void AppendTo(OutputFits& fit, int64_t place) const {
     if (place - fit.prefix >= settings_.fit.most_appended) return;
-    fit.posterior->Append(observations_.points.col(place));
-    fit.rows.push_back(static_cast<int>(place));
+    for (gp::Fit& one : fit.fits) {
+      one.posterior->Append(observations_.front().points.col(place));
+      one.rows.push_back(static_cast<int>(place));
+    }
   }
 
-  bool UsesModel(int64_t ordinal) const {
-    return ordinal >= initial_trials_ && settings_.fit.AnchorOf(observations_.size()) > 0;
+  // With the labels of all that is known.
+  gp::Posterior PosteriorOf(size_t output, const gp::Fit& fit, const gp::OutputWarp& warp) const {
+    gp::Posterior posterior = *fit.posterior;
+    Eigen::VectorXd labels(static_cast<Eigen::Index>(fit.rows.size()));
+    for (size_t i = 0; i < fit.rows.size(); ++i) labels[static_cast<Eigen::Index>(i)] = warp.labels()[fit.rows[i]];
+    posterior.SetLabels(std::move(labels), settings_.constant_mean && !outputs_[output].is_constraint());
+    return posterior;
   }
 
-  core::Basis::Kind KindOf(const SuggestContext& context, const gp::Fit* fit) const {
+  bool UsesModel(int64_t ordinal) const { return ordinal >= initial_trials_ && settings_.fit.AnchorOf(known()) > 0; }
+
+  core::Basis::Kind KindOf(const SuggestContext& context, const OutputFits* fit) const {
     if (context.replay != nullptr) return context.replay->kind;
     if (!UsesModel(context.ordinal)) return core::Basis::Kind::kFresh;
     if (fit == nullptr || Stopped(context)) return core::Basis::Kind::kFallback;
-    return settings_.fit.IsDue(fit->prefix, observations_.size()) ? core::Basis::Kind::kLastFit
-                                                                  : core::Basis::Kind::kFresh;
+    return settings_.fit.IsDue(fit->prefix, known()) ? core::Basis::Kind::kLastFit : core::Basis::Kind::kFresh;
   }
 
-  std::optional<gp::Fit> FitAsRecorded(const core::Basis& basis) const {
+  std::optional<OutputFits> FitAsRecorded(const core::Basis& basis) const {
     if (basis.history_prefix == 0) return std::nullopt;
-    std::optional<gp::Fit> fit = gp::MakeFit(
-        observations_, encoder_.column_groups(), encoder_.group_count(), ObservationsAt(basis.history_prefix),
-        ObservationsAt(basis.warm_start_prefix), known_anchor_, settings_.fit, fit_options_, seed_, nullptr);
-    for (int64_t i = fit->prefix; i < observations_.size(); ++i) AppendTo(*fit, i);
+    std::optional<OutputFits> fit = MakeOutputFits(InputsOfFit(), ObservationsAt(basis.history_prefix),
+                                                   ObservationsAt(basis.warm_start_prefix), nullptr);
+    for (int64_t i = fit->prefix; i < known(); ++i) AppendTo(*fit, i);
     return fit;
   }
 
@@ -233,7 +229,7 @@ class BayesianStrategy : public Strategy {
   }
 
   // False if it was stopped, or the space may have no other point, before the first proposal.
-  bool SuggestFromModel(const SuggestContext& context, const gp::Fit& fit, Proposals& result) const {
+  bool SuggestFromModel(const SuggestContext& context, const OutputFits& fit, Proposals& result) const {
     std::vector<Units> around = units_;
     KnownPoints taken;
     std::vector<Units> pending;
@@ -242,14 +238,12 @@ class BayesianStrategy : public Strategy {
     }
     taken.insert(pending.begin(), pending.end());
     around.insert(around.end(), pending.begin(), pending.end());
-    gp::Posterior posterior = *fit.posterior;
-    posterior.SetLabels(gp::Labels(observations_, observations_.size(), fit.rows, settings_.warp),
-                        settings_.constant_mean);
-
-    gp::SearchContext search{.encoder = &encoder_, .known = &around, .best = BestPlaces(posterior, fit.rows)};
+    const JobModel model = ModelOf(fit);
+    gp::SearchContext search{.encoder = &encoder_, .known = &around, .best = BestPlaces(model)};
     search.trust_radius = TrustRadius();
     search.column_lengths =
-        gp::Scaled(Eigen::VectorXd::Ones(encoder_.width()), encoder_.column_groups(), fit.parameters).cwiseInverse();
+        gp::Scaled(Eigen::VectorXd::Ones(encoder_.width()), encoder_.column_groups(), fit.fits.front().parameters)
+            .cwiseInverse();
     search.allowed = [&](const Units& units) {
       return !known_.contains(units) && !taken.contains(units) && sampler_.SatisfiedUnits(units);
     };
@@ -263,8 +257,7 @@ class BayesianStrategy : public Strategy {
     search.stop = context.stop;
     for (int32_t i = 0; i < context.count; ++i) {
       const int64_t ordinal = context.ordinal + i;
-      const std::unique_ptr<gp::Acquisition> acquisition =
-          AcquisitionFor(ordinal, posterior, encoder_.EncodeAll(pending));
+      const std::unique_ptr<gp::Acquisition> acquisition = AcquisitionFor(ordinal, model, encoder_.EncodeAll(pending));
       const std::vector<gp::Optimum> found = gp::Maximise(
           *acquisition, search, settings_.search, core::Rng(seed_, static_cast<uint64_t>(ordinal), kSearchStream));
       if (found.empty()) break;
@@ -277,26 +270,108 @@ class BayesianStrategy : public Strategy {
     return !result.proposals.empty();
   }
 
-  std::unique_ptr<gp::Acquisition> AcquisitionFor(int64_t ordinal, const gp::Posterior& posterior,
-                                                  const Eigen::MatrixXd& pending) const {
-    const double confidence = settings_.confidences[static_cast<size_t>(ordinal) % settings_.confidences.size()];
-    if (confidence == 0) return std::make_unique<gp::LogExpectedImprovement>(posterior, pending);
-    return std::make_unique<gp::UpperConfidenceBound>(posterior, pending, confidence);
+  // One posterior for each output, over the same rows but for where windows differ.
+  struct JobModel {
+    std::vector<gp::Posterior> posteriors;
+    std::vector<double> least;               // by output: label from which a constraint holds
+    std::vector<int> rows;                   // of the first posterior, as places in units_
+    std::vector<std::vector<double>> worth;  // by row: posterior mean of each objective
+    std::vector<bool> feasible;              // by row: the constraints are expected to hold
+  };
+
+  JobModel ModelOf(const OutputFits& fit) const {
+    JobModel model{.rows = fit.fits.front().rows};
+    model.worth.assign(model.rows.size(), {});
+    model.feasible.assign(model.rows.size(), true);
+    const Eigen::MatrixXd points = PointsOf(model.rows);
+    for (size_t i = 0; i < outputs_.size(); ++i) {
+      const gp::OutputWarp warp = gp::OutputWarp::Fit(observations_[i].values, fit_options_[i].warp);
+      model.posteriors.push_back(PosteriorOf(i, fit.fits[i], warp));
+      model.least.push_back(outputs_[i].is_constraint() ? warp.Forward(0) : 0);
+      const gp::Posterior& posterior = model.posteriors.back();
+      const Eigen::VectorXd means =
+          fit.fits[i].rows == model.rows ? posterior.MeanAtPoints() : posterior.Predict(points).mean;
+      for (size_t row = 0; row < model.rows.size(); ++row) {
+        const double mean = means[static_cast<Eigen::Index>(row)];
+        if (!outputs_[i].is_constraint()) {
+          model.worth[row].push_back(mean);
+        } else if (mean < model.least[i]) {
+          model.feasible[row] = false;
+        }
+      }
+    }
+    return model;
   }
 
-  // Places in units_ of the observations whose posterior mean is highest: a twentieth of them, at least three.
-  static std::vector<int> BestPlaces(const gp::Posterior& posterior, const std::vector<int>& rows) {
-    const Eigen::VectorXd means = posterior.MeanAtPoints();
-    std::vector<int> order(rows.size());
-    for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return means[a] > means[b]; });
-    order.resize(std::min(order.size(), std::max<size_t>(3, order.size() / 20)));
-    for (int& place : order) place = rows[static_cast<size_t>(place)];
+  Eigen::MatrixXd PointsOf(const std::vector<int>& places) const {
+    Eigen::MatrixXd points(encoder_.width(), static_cast<Eigen::Index>(places.size()));
+    for (size_t i = 0; i < places.size(); ++i) {
+      points.col(static_cast<Eigen::Index>(i)) = observations_.front().points.col(places[i]);
+    }
+    return points;
+  }
+
+  std::unique_ptr<gp::Acquisition> AcquisitionFor(int64_t ordinal, const JobModel& model,
+                                                  const Eigen::MatrixXd& pending) const {
+    const double confidence = settings_.confidences[static_cast<size_t>(ordinal) % settings_.confidences.size()];
+    if (outputs_.size() == 1) {
+      const gp::Posterior& posterior = model.posteriors.front();
+      if (confidence == 0) return std::make_unique<gp::LogExpectedImprovement>(posterior, pending);
+      return std::make_unique<gp::UpperConfidenceBound>(posterior, pending, confidence);
+    }
+    std::vector<gp::PendingModel> objectives;
+    std::vector<gp::ConstraintModel> constraints;
+    for (size_t i = 0; i < outputs_.size(); ++i) {
+      if (i < objective_count_) {
+        objectives.emplace_back(model.posteriors[i], pending);
+      } else {
+        constraints.push_back({.model = gp::PendingModel(model.posteriors[i], pending), .least = model.least[i]});
+      }
+    }
+    const auto feasible = std::count(model.feasible.begin(), model.feasible.end(), true);
+    Eigen::MatrixXd results(feasible, static_cast<Eigen::Index>(objective_count_));
+    Eigen::Index next = 0;
+    for (size_t row = 0; row < model.rows.size(); ++row) {
+      if (!model.feasible[row]) continue;
+      results.row(next++) = Eigen::Map<const Eigen::RowVectorXd>(model.worth[row].data(), results.cols());
+    }
+    return std::make_unique<gp::MultiOutputAcquisition>(std::move(objectives), std::move(constraints), results,
+                                                        confidence, seed_ + static_cast<uint64_t>(ordinal));
+  }
+
+  // Places in units_ of the observations that are expected to be best: a twentieth of them, at least three. With
+  // several objectives those that the fewest dominate; points that break constraints come last.
+  std::vector<int> BestPlaces(const JobModel& model) const {
+    const size_t count = model.rows.size();
+    std::vector<double> score(count);
+    for (size_t row = 0; row < count; ++row) {
+      if (objective_count_ == 1) {
+        score[row] = model.worth[row].front();
+      } else {
+        for (size_t other = 0; other < count; ++other) score[row] -= Dominates(model.worth[other], model.worth[row]);
+      }
+    }
+    std::vector<int> order(count);
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+      const auto i = static_cast<size_t>(a);
+      const auto j = static_cast<size_t>(b);
+      return model.feasible[i] != model.feasible[j] ? model.feasible[i] : score[i] > score[j];
+    });
+    order.resize(std::min(count, std::max<size_t>(3, count / 20)));
+    for (int& place : order) place = model.rows[static_cast<size_t>(place)];
     return order;
   }
 
+  static bool Dominates(const std::vector<double>& a, const std::vector<double>& b) {
+    for (size_t i = 0; i < a.size(); ++i) {
+      if (a[i] < b[i]) return false;
+    }
+    return a != b;
+  }
+
   double TrustRadius() const {
-    const double grown = 0.3 * static_cast<double>(observations_.size()) / (5.0 * (encoder_.group_count() + 1));
+    const double grown = 0.3 * static_cast<double>(known()) / (5.0 * (encoder_.group_count() + 1));
     const double radius = 0.2 + grown;
     return settings_.trust_region && radius <= 0.5 ? radius : 0;
   }
@@ -354,23 +429,25 @@ class BayesianStrategy : public Strategy {
   const gp::Encoder& encoder_;
   const core::ConstraintSet constraints_;
   const FeasibleSampler sampler_;
-  const core::Goal goal_;
+  const std::vector<BayesianOutput> outputs_;
+  const size_t objective_count_;
+  const core::Goal goal_;  // of the first objective
   const uint64_t seed_;
   const BayesianSettings settings_;
   const std::unique_ptr<Strategy> random_;  // knows what was tried, and when a space is exhausted
   const gp::ScrambledSobol design_;
-  gp::FitOptions fit_options_;
+  std::vector<gp::FitOptions> fit_options_;  // by output
   int initial_trials_ = 0;
   std::string fingerprint_;
 
   int64_t finished_ = 0;
-  gp::Observations observations_;
-  std::vector<int64_t> finished_at_;  // by observation: number of finished trials with it
-  std::vector<Units> units_;          // by observation
-  std::vector<int32_t> trials_;       // by observation
+  std::vector<gp::Observations> observations_;  // by output, of the same points
+  std::vector<int64_t> finished_at_;            // by observation: number of finished trials with it
+  std::vector<Units> units_;                    // by observation
+  std::vector<int32_t> trials_;                 // by observation
   KnownPoints known_;
-  std::optional<gp::Fit> fit_;
-  std::optional<gp::KnownAnchor> known_anchor_;
+  std::optional<OutputFits> fit_;
+  std::vector<gp::KnownAnchor> known_anchors_;  // by output
 };
 
 absl::StatusOr<std::unique_ptr<Strategy>> Make(const core::JobSpec& spec) {

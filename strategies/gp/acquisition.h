@@ -6,6 +6,7 @@
 #include <Eigen/Core>
 #include <utility>
 
+#include "strategies/gp/pending_model.h"
 #include "strategies/gp/posterior.h"
 
 namespace tuner::strategies::gp {
@@ -25,21 +26,16 @@ class Acquisition {
 // A function of one posterior's mean and deviation that rises with both.
 class MeanDeviationAcquisition : public Acquisition {
  public:
-  // `posterior` has labels. Its deviation is conditioned on `pending` points too (width x p), whose labels do not
-  // matter; its mean is not (Desautels et al. 2014: hallucinated observations).
-  MeanDeviationAcquisition(Posterior posterior, const Eigen::Ref<const Eigen::MatrixXd>& pending);
+  // `posterior` has labels. As for PendingModel.
+  MeanDeviationAcquisition(Posterior posterior, const Eigen::Ref<const Eigen::MatrixXd>& pending)
+      : model_(std::move(posterior), pending) {}
 
   Eigen::VectorXd UpperBounds(const Eigen::Ref<const Eigen::MatrixXd>& points) const override;
   Eigen::VectorXd Values(const Eigen::Ref<const Eigen::MatrixXd>& points) const override;
   void ValuesAndGradients(const Eigen::Ref<const Eigen::MatrixXd>& points, Eigen::VectorXd& values,
                           Eigen::MatrixXd& gradients) const override;
 
-  // Highest posterior mean at an observed point.
-  double incumbent() const { return incumbent_; }
-  const Posterior& posterior() const { return posterior_; }  // pending points included
-  Eigen::VectorXd Mean(const Eigen::Ref<const Eigen::MatrixXd>& points) const;
-  // Conditions the deviation on one more pending point.
-  void AddPending(const Eigen::Ref<const Eigen::VectorXd>& point);
+  const PendingModel& model() const { return model_; }
 
  protected:
   struct Value {
@@ -50,11 +46,7 @@ class MeanDeviationAcquisition : public Acquisition {
   virtual Value Evaluate(double mean, double deviation) const = 0;
 
  private:
-  Eigen::VectorXd MeanFrom(const Eigen::MatrixXd& covariance) const;
-
-  Posterior posterior_;
-  Eigen::VectorXd mean_weights_;  // zero for pending points
-  double incumbent_ = 0;
+  PendingModel model_;
 };
 
 // mean + coefficient * deviation (Srinivas et al. 2010).

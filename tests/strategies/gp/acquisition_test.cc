@@ -6,6 +6,7 @@
 
 #include "gtest/gtest.h"
 #include "strategies/gp/lockstep_lbfgs.h"
+#include "strategies/gp/multi_output.h"
 #include "strategies/gp/normal.h"
 #include "tests/strategies/gp/model_cases.h"
 
@@ -64,7 +65,7 @@ TEST(AcquisitionTest, LogExpectedImprovementReferenceValues) {
   EXPECT_NEAR(value(Point(.25, .25), 1.2), -2.964355937257164, 1e-12);
   EXPECT_NEAR(value(Point(.95, .05), 1.2), -4.589059198082468, 1e-11);
   const LogExpectedImprovement acquisition(posterior, MatrixXd(2, 0));
-  EXPECT_NEAR(acquisition.incumbent(), 1.17460929209208, 1e-12);
+  EXPECT_NEAR(acquisition.model().incumbent(), 1.17460929209208, 1e-12);
   EXPECT_NEAR(acquisition.Values(Point(.25, .25))[0], value(Point(.25, .25), 1.17460929209208), 1e-12);
 }
 
@@ -131,7 +132,7 @@ TEST(AcquisitionTest, PendingPointsLowerTheDeviationOnly) {
     const VectorXd mean = posterior.Predict(x).mean;
     const Moment mean_only(posterior, pending, false);
     EXPECT_LE((mean_only.Values(x) - mean).lpNorm<Eigen::Infinity>(), 1e-10 * (1 + mean.lpNorm<Eigen::Infinity>()));
-    EXPECT_EQ(mean_only.incumbent(), posterior.MeanAtPoints().maxCoeff());
+    EXPECT_EQ(mean_only.model().incumbent(), posterior.MeanAtPoints().maxCoeff());
     ModelCase observed = model;
     observed.points.conservativeResize(Eigen::NoChange, 23);
     observed.points.rightCols(3) = pending;
@@ -140,12 +141,51 @@ TEST(AcquisitionTest, PendingPointsLowerTheDeviationOnly) {
     EXPECT_LE((Moment(posterior, pending, true).Values(x) - variance).lpNorm<Eigen::Infinity>(),
               1e-9 * model.parameters.signal())
         << "seed " << seed;
-    // One by one is the same, bit by bit, as all at once.
-    Moment one_by_one(posterior, pending.leftCols(0), true);
-    for (Index i = 0; i < 3; ++i) one_by_one.AddPending(pending.col(i));
-    EXPECT_EQ(one_by_one.Values(x), Moment(posterior, pending, true).Values(x));
     // And the posterior that was passed is as it was.
     EXPECT_EQ(posterior.Predict(x).mean, mean);
+  }
+}
+
+TEST(MultiOutputTest, GradientsAgreeWithDifferencesAndBoundsHold) {
+  for (uint64_t seed = 0; seed < 30; ++seed) {
+    const ModelCase model = RandomCase(seed, 15);
+    core::Rng rng(seed, 9);
+    const Index width = model.points.rows();
+    const MatrixXd pending = RandomMatrix(rng, width, 2);
+    const size_t objective_count = 1 + seed % 3;
+    std::vector<PendingModel> objectives;
+    MatrixXd results(model.points.cols(), static_cast<Index>(objective_count));
+    for (size_t i = 0; i < objective_count; ++i) {
+      ModelCase one = model;
+      one.labels = RandomMatrix(rng, 15, 1);
+      const Posterior posterior = one.Fitted();
+      results.col(static_cast<Index>(i)) = posterior.MeanAtPoints();
+      objectives.emplace_back(posterior, pending);
+    }
+    if (seed % 5 == 4) results.resize(0, results.cols());  // no feasible point yet
+    std::vector<ConstraintModel> constraints;
+    for (uint64_t i = 0; i < seed % 2 + (seed % 5 == 4 ? 1 : 0); ++i) {
+      constraints.push_back({.model = PendingModel(model.Fitted(), pending), .least = 0.2});
+    }
+    const MultiOutputAcquisition acquisition(objectives, constraints, results, 1.3, seed);
+    const MatrixXd x = RandomMatrix(rng, width, 12);
+    VectorXd values;
+    MatrixXd gradients;
+    acquisition.ValuesAndGradients(x, values, gradients);
+    EXPECT_LE((acquisition.Values(x) - values).lpNorm<Eigen::Infinity>(), 1e-8);
+    const VectorXd bounds = acquisition.UpperBounds(x);
+    for (Index p = 0; p < x.cols(); ++p) EXPECT_GE(bounds[p], values[p] - 1e-9) << "seed " << seed;
+    constexpr double kStep = 1e-6;
+    for (Index i = 0; i < width; ++i) {
+      MatrixXd up = x;
+      MatrixXd down = x;
+      up.row(i).array() += kStep;
+      down.row(i).array() -= kStep;
+      const VectorXd slopes = (acquisition.Values(up) - acquisition.Values(down)) / (2 * kStep);
+      for (Index p = 0; p < x.cols(); ++p) {
+        EXPECT_NEAR(gradients(i, p), slopes[p], 1e-3 * (1 + std::abs(slopes[p]))) << "seed " << seed << " point " << p;
+      }
+    }
   }
 }
 

@@ -1,0 +1,59 @@
+// Acquisition over several modelled quantities: objectives, and outcome constraints.
+//
+// Shapes: points are columns (width x m). Threads: const; any thread.
+//
+// Sources: probability of feasibility: Gardner et al., ICML 2014; one objective: expected improvement over the best
+// feasible point, as a logarithm (Ament et al. 2023). Several: improvement of the hypervolume by the objectives' upper
+// confidence bounds, by random scalarisations (Zhang and Golovin, ICML 2020; as OSS Vizier's Gaussian process bandit).
+#pragma once
+
+#include <Eigen/Core>
+#include <cstdint>
+#include <vector>
+
+#include "strategies/gp/acquisition.h"
+#include "strategies/gp/pending_model.h"
+
+namespace tuner::strategies::gp {
+
+struct ConstraintModel {
+  PendingModel model;
+  double least = 0;  // the constraint holds where the model's value is at least this
+};
+
+class MultiOutputAcquisition : public Acquisition {
+ public:
+  // `results`: for each observed point that keeps the constraints, one row with a value for each objective, in the
+  // models' units (f x objectives; none: only feasibility is looked for). At least one objective.
+  MultiOutputAcquisition(std::vector<PendingModel> objectives, std::vector<ConstraintModel> constraints,
+                         const Eigen::MatrixXd& results, double confidence, uint64_t seed);
+
+  Eigen::VectorXd UpperBounds(const Eigen::Ref<const Eigen::MatrixXd>& points) const override;
+  Eigen::VectorXd Values(const Eigen::Ref<const Eigen::MatrixXd>& points) const override;
+  void ValuesAndGradients(const Eigen::Ref<const Eigen::MatrixXd>& points, Eigen::VectorXd& values,
+                          Eigen::MatrixXd& gradients) const override;
+
+ private:
+  // What one point's means and deviations, objectives first, are worth, with the derivatives.
+  struct Worth {
+    double value = 0;
+    std::vector<double> by_mean;
+    std::vector<double> by_deviation;
+  };
+  Worth Evaluate(const std::vector<double>& means, const std::vector<double>& deviations) const;
+  void AddImprovement(double mean, double deviation, Worth& worth) const;
+  void AddHypervolume(const std::vector<double>& means, const std::vector<double>& deviations, Worth& worth) const;
+  const PendingModel& ModelAt(size_t i) const;
+  size_t output_count() const { return objectives_.size() + constraints_.size(); }
+
+  std::vector<PendingModel> objectives_;
+  std::vector<ConstraintModel> constraints_;
+  double confidence_;
+  bool any_feasible_;
+  double incumbent_ = 0;       // of one objective
+  Eigen::VectorXd reference_;  // of several: worse than every result
+  Eigen::MatrixXd weights_;    // objectives x scalarisations, unit vectors > 0
+  Eigen::VectorXd best_;       // by scalarisation: of the results
+};
+
+}  // namespace tuner::strategies::gp

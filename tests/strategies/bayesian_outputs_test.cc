@@ -1,0 +1,133 @@
+// The Bayesian strategy with several objectives and with outcome constraints.
+#include <algorithm>
+#include <cmath>
+
+#include "gtest/gtest.h"
+#include "tests/strategies/strategy_jobs.h"
+
+namespace tuner::strategies {
+namespace {
+
+using core::Named;
+
+double At(const core::ParameterMap& point, const char* name) { return std::get<double>(point.at(name)); }
+
+core::JobSpec Spec(std::string_view strategy, uint64_t seed) {
+  return SpecOf(strategy,
+                {Named("x", core::DoubleDomain{.min = 0, .max = 1, .scale = core::Scale::kLinear}),
+                 Named("y", core::DoubleDomain{.min = 0, .max = 1, .scale = core::Scale::kLinear}),
+                 Named("z", core::DoubleDomain{.min = 0, .max = 1, .scale = core::Scale::kLinear})},
+                seed);
+}
+
+using Evaluate = void (*)(const core::ParameterMap& point, core::Trial& trial);
+
+std::vector<core::Trial> RunTrials(const core::JobSpec& spec, int trials, Evaluate evaluate) {
+  const auto strategy = MakeStrategy(spec);
+  std::vector<core::Trial> history;
+  for (int i = 0; i < trials; ++i) {
+    Finished finished = FinishedTrial(i + 1, Points(Ask(*strategy, i)).at(0));
+    evaluate(finished.trial.parameters, finished.trial);
+    Tell(*strategy, finished);
+    history.push_back(finished.trial);
+  }
+  return history;
+}
+
+// The front is x from 0 to 1 at y = z = 0.3: (x, 1 - sqrt x).
+void TwoBowls(const core::ParameterMap& point, core::Trial& trial) {
+  const double away = 1 + 9 * (std::abs(At(point, "y") - 0.3) + std::abs(At(point, "z") - 0.3));
+  trial.objective = At(point, "x");
+  trial.final_metrics = {{"loss", At(point, "x")}, {"size", away * (1 - std::sqrt(At(point, "x") / away))}};
+}
+
+// Area between the trials and (1.1, 1.1), of at most 1.1^2 - 1/3.
+double Area(const std::vector<core::Trial>& history) {
+  double area = 0;
+  double lowest = 1.1;
+  std::vector<std::pair<double, double>> points;
+  for (const core::Trial& trial : history) {
+    points.emplace_back(trial.final_metrics.at("loss"), trial.final_metrics.at("size"));
+  }
+  std::sort(points.begin(), points.end());
+  for (const auto& [loss, size] : points) {
+    if (loss >= 1.1 || size >= lowest) continue;
+    area += (1.1 - loss) * (lowest - size);
+    lowest = size;
+  }
+  return area;
+}
+
+TEST(BayesianOutputsTest, SeveralObjectivesFillTheFront) {
+  double mine = 0;
+  double random = 0;
+  for (uint64_t seed = 1; seed <= 3; ++seed) {
+    for (const char* strategy : {"bayesian", "random"}) {
+      core::JobSpec spec = Spec(strategy, seed);
+      spec.additional_objectives = {{.metric = "size", .goal = core::Goal::kMinimize, .target = std::nullopt}};
+      (spec.strategy.name == "bayesian" ? mine : random) += Area(RunTrials(spec, 45, &TwoBowls)) / 3;
+    }
+  }
+  EXPECT_GT(mine, 0.68);  // of 0.877
+  EXPECT_GT(mine, random + 0.2);
+}
+
+// Better the larger x is, but x + y may not be above 0.8, and z wants to be 0.5.
+void AtTheBound(const core::ParameterMap& point, core::Trial& trial) {
+  trial.objective = -At(point, "x") + std::pow(At(point, "z") - 0.5, 2);
+  trial.final_metrics = {{"loss", *trial.objective}, {"latency", At(point, "x") + At(point, "y")}};
+}
+
+TEST(BayesianOutputsTest, OutcomeConstraintsAreLearnt) {
+  for (uint64_t seed = 1; seed <= 3; ++seed) {
+    core::JobSpec spec = Spec("bayesian", seed);
+    spec.outcome_constraints = {{.metric = "latency", .min = std::nullopt, .max = 0.8}};
+    double best = 1;
+    int kept = 0;
+    for (const core::Trial& trial : RunTrials(spec, 35, &AtTheBound)) {
+      if (trial.final_metrics.at("latency") > 0.8) continue;
+      ++kept;
+      best = std::min(best, *trial.objective);
+    }
+    EXPECT_LT(best, -0.75) << "seed " << seed;  // of -0.8
+    EXPECT_GT(kept, 12) << "seed " << seed;
+  }
+}
+
+// A constraint that no point keeps so far is looked for first.
+TEST(BayesianOutputsTest, FindsWhereConstraintsHold) {
+  core::JobSpec spec = Spec("bayesian", 5);
+  spec.outcome_constraints = {{.metric = "miss", .min = std::nullopt, .max = 0.02}};
+  const auto evaluate = +[](const core::ParameterMap& point, core::Trial& trial) {
+    const double miss = std::pow(At(point, "x") - 0.8, 2) + std::pow(At(point, "y") - 0.15, 2);
+    trial.objective = At(point, "z");
+    trial.final_metrics = {{"loss", *trial.objective}, {"miss", miss}};
+  };
+  double best = 1;
+  for (const core::Trial& trial : RunTrials(spec, 35, evaluate)) {
+    if (trial.final_metrics.at("miss") <= 0.02) best = std::min(best, *trial.objective);
+  }
+  EXPECT_LT(best, 0.1);
+}
+
+// Trials that failed have neither objectives nor other metrics.
+TEST(BayesianOutputsTest, FailedTrialsAndMissingMetrics) {
+  core::JobSpec spec = Spec("bayesian", 7);
+  spec.additional_objectives = {{.metric = "size", .goal = core::Goal::kMaximize, .target = std::nullopt}};
+  spec.outcome_constraints = {{.metric = "latency", .min = 0.1, .max = 0.8}};
+  const auto evaluate = +[](const core::ParameterMap& point, core::Trial& trial) {
+    trial.objective = At(point, "x");
+    trial.final_metrics = {{"loss", At(point, "x")}, {"size", At(point, "y")}, {"latency", At(point, "z")}};
+    if (trial.number % 3 == 0) {
+      trial.state = core::TrialState::kFailed;
+      trial.objective.reset();
+      trial.final_metrics.clear();
+    } else if (trial.number % 5 == 0) {
+      trial.final_metrics.erase("latency");
+    }
+  };
+  for (const core::Trial& trial : RunTrials(spec, 25, evaluate)) EXPECT_TRUE(spec.space.Contains(trial.parameters));
+}
+
+}  // namespace
+}  // namespace tuner::strategies
