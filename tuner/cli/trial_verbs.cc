@@ -135,14 +135,14 @@ std::string ConstraintsOutcome(const v1::TuningJob& job, const v1::Trial& trial)
   return broken.empty() ? "kept" : absl::StrCat("broken: ", broken);
 }
 
-// "LAST_FIT: 20 results known, model of 18, 3 trials pending".
+// "LAST_FIT: 20 results known, model of 18, 3 pending".
 std::string BasisText(const v1::Trial& trial) {
   const v1::Basis& basis = trial.basis();
   if (basis.kind() == v1::Basis::KIND_UNSPECIFIED) return "";
   std::string text = v1::Basis::Kind_Name(basis.kind());
-  absl::StrAppend(&text, ": ", basis.known_prefix(), " results known");
+  absl::StrAppend(&text, ": ", basis.known_prefix(), basis.known_prefix() == 1 ? " result" : " results", " known");
   if (basis.history_prefix() != basis.known_prefix()) absl::StrAppend(&text, ", model of ", basis.history_prefix());
-  if (basis.pending_trials_size() > 0) absl::StrAppend(&text, ", ", basis.pending_trials_size(), " trials pending");
+  if (basis.pending_trials_size() > 0) absl::StrAppend(&text, ", ", basis.pending_trials_size(), " pending");
   return text;
 }
 
