@@ -13,14 +13,20 @@ void Add(Fields& fields, absl::string_view path, absl::string_view text) {
 }
 
 void AddStrategy(const v1::Strategy& strategy, Fields& fields) {
-  constexpr absl::string_view kUse = "is not served by this version; use strategy.bayesian, strategy.random or strategy.grid";
+  constexpr absl::string_view kUse =
+      "is not served by this version; use strategy.bayesian, strategy.random or strategy.grid";
   switch (strategy.strategy_case()) {
     case v1::Strategy::kHyperband:
       return Add(fields, "strategy.hyperband", absl::StrCat("Hyperband ", kUse));
     case v1::Strategy::kCustom:
       return Add(fields, "strategy.custom", absl::StrCat("a strategy that is linked in ", kUse));
-    case v1::Strategy::STRATEGY_NOT_SET:  // bayesian
     case v1::Strategy::kBayesian:
+      if (strategy.bayesian().duplicates() == v1::BayesianStrategy::REUSE) {
+        Add(fields, "strategy.bayesian.duplicates",
+            "REUSE, a result without a run, is not served by this version; use NEVER or REPLICATE");
+      }
+      return;
+    case v1::Strategy::STRATEGY_NOT_SET:  // bayesian
     case v1::Strategy::kRandom:
     case v1::Strategy::kGrid:
       return;

@@ -159,6 +159,7 @@ class BayesianModel : public ModelView {
     }
     result.emplace_back("signal_variance", s_.posterior.signal());
     result.emplace_back("noise_variance", s_.posterior.noise());
+    result.emplace_back("mean", s_.posterior.mean());
     return result;
   }
 

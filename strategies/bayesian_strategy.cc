@@ -31,6 +31,11 @@ constexpr uint32_t kDesignStream = 0x6200;
 constexpr uint32_t kSearchStream = 0x6201;
 
 constexpr int kMostInitialTrials = 11;
+// Of the signal's variance: noise above it is worth averaging.
+constexpr double kMaterialNoise = 0.01;
+// Of the noise's variance: a point is run again until its own variance is below, after about as many runs as its
+// inverse.
+constexpr double kReplicatedShare = 0.1;
 constexpr double kMostInitialShare = 0.25;  // of max_trials
 
 bool Stopped(const SuggestContext& context) {
@@ -74,6 +79,7 @@ class BayesianStrategy : public Strategy {
       if (objective_count_ > 1) fit_options_.back().warp.log = false;
     }
     observations_.resize(outputs_.size());
+    replicates_ = options.duplicates() == v1::BayesianStrategy::REPLICATE;
     initial_trials_ = options.has_initial_trials() ? options.initial_trials() : DefaultInitialTrials(spec);
     fingerprint_ = gp::NumericFingerprint();
   }
@@ -257,6 +263,12 @@ class BayesianStrategy : public Strategy {
     search.stop = context.stop;
     for (int32_t i = 0; i < context.count; ++i) {
       const int64_t ordinal = context.ordinal + i;
+      if (std::optional<Units> again = Replicated(ordinal, model, taken); again.has_value()) {
+        result.proposals.push_back(NewTrial{.parameters = encoder_.Point(*again)});
+        pending.push_back(*again);
+        taken.insert(*std::move(again));
+        continue;
+      }
       const std::unique_ptr<gp::Acquisition> acquisition = AcquisitionFor(ordinal, model, encoder_.EncodeAll(pending));
       const std::vector<gp::Optimum> found = gp::Maximise(
           *acquisition, search, settings_.search, core::Rng(seed_, static_cast<uint64_t>(ordinal), kSearchStream));
@@ -337,6 +349,24 @@ class BayesianStrategy : public Strategy {
     }
     return std::make_unique<gp::MultiOutputAcquisition>(std::move(objectives), std::move(constraints), results,
                                                         confidence, seed_ + static_cast<uint64_t>(ordinal));
+  }
+
+  // Policy REPLICATE: at the turns that exploit most, the point of the best mean, as long as what is not known of it is
+  // a good part of the noise; each result there lowers that. One objective only.
+  std::optional<Units> Replicated(int64_t ordinal, const JobModel& model, const KnownPoints& taken) const {
+    const std::vector<double>& turns = settings_.confidences;
+    const double confidence = turns[static_cast<size_t>(ordinal) % turns.size()];
+    if (!replicates_ || outputs_.size() > 1 || confidence > *std::min_element(turns.begin(), turns.end())) {
+      return std::nullopt;
+    }
+    const gp::Posterior& posterior = model.posteriors.front();
+    if (posterior.noise() < kMaterialNoise * posterior.signal()) return std::nullopt;
+    Eigen::Index best = 0;
+    posterior.MeanAtPoints().maxCoeff(&best);
+    const double variance = posterior.Predict(posterior.points().col(best)).variance[0];
+    const Units& units = units_[static_cast<size_t>(model.rows[static_cast<size_t>(best)])];
+    if (variance < kReplicatedShare * posterior.noise() || taken.contains(units)) return std::nullopt;
+    return units;
   }
 
   // Places in units_ of the observations that are expected to be best: a twentieth of them, at least three. With
@@ -438,6 +468,7 @@ class BayesianStrategy : public Strategy {
   const gp::ScrambledSobol design_;
   std::vector<gp::FitOptions> fit_options_;  // by output
   int initial_trials_ = 0;
+  bool replicates_ = false;
   std::string fingerprint_;
 
   int64_t finished_ = 0;

@@ -130,8 +130,8 @@ class ModelView {
   virtual DataRows Data() const = 0;
   // Coordinates of any point, as in Data().
   virtual std::vector<double> Coordinates(const core::ParameterMap& point) const = 0;
-  // Of the kernel, for those who compute it elsewhere: "length_scale.eta", "signal_variance", "noise_variance", in the
-  // units of Data().
+  // Of the kernel, for those who compute it elsewhere: "length_scale.eta", "signal_variance", "noise_variance", "mean",
+  // in the units of Data().
   virtual std::vector<std::pair<std::string, double>> Hyperparameters() const = 0;
 };
 

@@ -1,9 +1,11 @@
 // The Bayesian strategy with several objectives and with outcome constraints.
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "gtest/gtest.h"
 #include "tests/strategies/strategy_jobs.h"
+#include "tuner/v1/strategies.pb.h"
 
 namespace tuner::strategies {
 namespace {
@@ -108,6 +110,28 @@ TEST(BayesianOutputsTest, FindsWhereConstraintsHold) {
     if (trial.final_metrics.at("miss") <= 0.02) best = std::min(best, *trial.objective);
   }
   EXPECT_LT(best, 0.1);
+}
+
+// With noise the best point is run again under REPLICATE, and no point twice without it.
+TEST(BayesianOutputsTest, ReplicatesTheBestUnderNoise) {
+  for (const bool replicate : {true, false}) {
+    core::JobSpec spec = Spec("bayesian", 11);
+    v1::BayesianStrategy options;
+    if (replicate) options.set_duplicates(v1::BayesianStrategy::REPLICATE);
+    spec.strategy.bytes = options.SerializeAsString();
+    const auto evaluate = +[](const core::ParameterMap& point, core::Trial& trial) {
+      const double noise = std::sin(1e4 * trial.number);  // as good as random
+      trial.objective = std::pow(At(point, "x") - 0.4, 2) + 0.3 * noise;
+    };
+    std::set<core::ParameterMap> distinct;
+    for (const core::Trial& trial : RunTrials(spec, 40, evaluate)) distinct.insert(trial.parameters);
+    if (replicate) {
+      EXPECT_LT(distinct.size(), 40u);
+      EXPECT_GT(distinct.size(), 25u);
+    } else {
+      EXPECT_EQ(distinct.size(), 40u);
+    }
+  }
 }
 
 // Trials that failed have neither objectives nor other metrics.
