@@ -47,7 +47,8 @@ v1::TuningJobSpec Spec(const Context& context, int job) {
     parameter->set_name(absl::StrCat("x", i));
     parameter->mutable_double_()->set_max(1);
   }
-  if (context.options.strategy == "bayesian") spec.mutable_strategy()->mutable_bayesian();
+  // The results that are there are its initial design.
+  if (context.options.strategy == "bayesian") spec.mutable_strategy()->mutable_bayesian()->set_initial_trials(1);
   spec.mutable_strategy()->set_random_seed(job + 1);
   return spec;
 }

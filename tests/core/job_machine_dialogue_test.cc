@@ -3,10 +3,10 @@
 //
 //   job [max_trials=N] [parallel=N] [retries=N] [executor=process|external|both] [target=X] [not_improving=N]
 //   [run_time=5m] [failed=N] resume [1/1 ...] | propose x=0.1 x=0.2 ... [exhausted] | begin 1/1 | metrics 1/1
-//   loss@1=0.5 ... | refuse 1/1 REASON finish 1/1 ok|failed|stopped|timeout|lost | ask WORKER N [REQUEST] | report 1/1
-//   WORKER loss@1=0.5 ... | complete 1/1 WORKER loss=0.5 (WORKER -: the trial itself) complete 1/1 WORKER
-//   failed|infeasible REASON | add x=0.5 [done=0.3|failed] [REQUEST] | limits [max_trials=N] [parallel=N] stop |
-//   stop-trial N | preempt | timer | after 30s | trials
+//   loss@1=0.5 ... | refuse 1/1 REASON finish 1/1 ok|failed|stopped|timeout|lost | ask WORKER N [REQUEST]
+//   [within=200ms] | report 1/1 WORKER loss@1=0.5 ... | complete 1/1 WORKER loss=0.5 (WORKER -: the trial itself)
+//   complete 1/1 WORKER failed|infeasible REASON | add x=0.5 [done=0.3|failed] [REQUEST] | limits [max_trials=N]
+//   [parallel=N] stop | stop-trial N | preempt | timer | after 30s | trials
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -123,8 +123,7 @@ class Dialogue {
     if (verb == "metrics") return MetricsSeen{ReadRun(words.at(1)), ReadMeasurements(words), {}};
     if (verb == "refuse") return LaunchRefused{ReadRun(words.at(1)), words.at(2)};
     if (verb == "finish") return ReadFinish(words);
-    if (verb == "ask")
-      return SuggestAsked{words.at(1), std::stoi(words.at(2)), words.size() > 3 ? words[3] : "", absl::Seconds(1)};
+    if (verb == "ask") return ReadAsk(words);
     if (verb == "report") return Reported{ReadRun(words.at(1)), words.at(2), ReadMeasurements(words)};
     if (verb == "complete") return ReadCompletion(words);
     if (verb == "add") return ReadAdded(words);
@@ -139,6 +138,13 @@ class Dialogue {
     if (verb == "preempt") return Preempted{"preempted: interrupted"};
     EXPECT_EQ(verb, "timer");
     return TimerFired{};
+  }
+
+  static EventKind ReadAsk(const Words& words) {
+    SuggestAsked event{words.at(1), std::stoi(words.at(2)), "", absl::Seconds(1)};
+    absl::ParseDuration(Option(words, "within", ""), &event.deadline);
+    if (words.size() > 3 && !absl::StartsWith(words[3], "within=")) event.request_id = words[3];
+    return event;
   }
 
   EventKind ReadProposals(const Words& words) const {
@@ -247,7 +253,8 @@ class Dialogue {
 
   std::string Show(const Effect& effect) const {
     if (const auto* ask = std::get_if<AskStrategy>(&effect)) {
-      return absl::StrCat("ask the strategy for ", ask->count, " from ordinal ", ask->first_ordinal);
+      return absl::StrCat("ask the strategy for ", ask->count, " from ordinal ", ask->first_ordinal, " within ",
+                          absl::FormatDuration(ask->deadline - now_));
     }
     if (const auto* tell = std::get_if<TellStrategy>(&effect))
       return absl::StrCat("tell the strategy of trial ", tell->trial);
