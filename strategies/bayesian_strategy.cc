@@ -2,20 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/memory/memory.h"
+#include "strategies/bayesian_job_model.h"
 #include "strategies/bayesian_model.h"
 #include "strategies/bayesian_outputs.h"
 #include "strategies/feasible_sampler.h"
-#include "strategies/gp/acquisition.h"
 #include "strategies/gp/encoder.h"
 #include "strategies/gp/fingerprint.h"
-#include "strategies/gp/multi_output.h"
 #include "strategies/gp/quasi_random.h"
 #include "strategies/random_strategy.h"
 #include "tuner/v1/strategies.pb.h"
@@ -31,11 +29,6 @@ constexpr uint32_t kDesignStream = 0x6200;
 constexpr uint32_t kSearchStream = 0x6201;
 
 constexpr int kMostInitialTrials = 11;
-// Of the signal's variance: noise above it is worth averaging.
-constexpr double kMaterialNoise = 0.01;
-// Of the noise's variance: a point is run again until its own variance is below, after about as many runs as its
-// inverse.
-constexpr double kReplicatedShare = 0.1;
 constexpr double kMostInitialShare = 0.25;  // of max_trials
 
 bool Stopped(const SuggestContext& context) {
@@ -144,16 +137,15 @@ class BayesianStrategy : public Strategy {
 
   std::shared_ptr<const ModelView> model() const override {
     if (!fit_.has_value()) return nullptr;
-    const gp::Fit& fit = fit_->fits.front();
-    const gp::OutputWarp warp = gp::OutputWarp::Fit(observations_.front().values, fit_options_.front().warp);
+    const JobModel model = ModelOf(*fit_);
     BayesianSnapshot snapshot{.encoder = encoder_shared_,
                               .goal = goal_,
                               .seed = seed_,
                               .confidence = settings_.confidences.front(),
                               .search = settings_.search,
-                              .posterior = PosteriorOf(0, fit, warp),
-                              .warp = warp};
-    for (const int row : fit.rows) {
+                              .posterior = model.posterior(0),
+                              .warp = model.warp(0)};
+    for (const int row : model.rows()) {
       const auto place = static_cast<size_t>(row);
       snapshot.units.push_back(units_[place]);
       snapshot.trials.push_back(trials_[place]);
@@ -200,13 +192,8 @@ class BayesianStrategy : public Strategy {
     }
   }
 
-  // With the labels of all that is known.
-  gp::Posterior PosteriorOf(size_t output, const gp::Fit& fit, const gp::OutputWarp& warp) const {
-    gp::Posterior posterior = *fit.posterior;
-    Eigen::VectorXd labels(static_cast<Eigen::Index>(fit.rows.size()));
-    for (size_t i = 0; i < fit.rows.size(); ++i) labels[static_cast<Eigen::Index>(i)] = warp.labels()[fit.rows[i]];
-    posterior.SetLabels(std::move(labels), settings_.constant_mean && !outputs_[output].is_constraint());
-    return posterior;
+  JobModel ModelOf(const OutputFits& fit) const {
+    return {outputs_, observations_, fit_options_, settings_.constant_mean, fit};
   }
 
   bool UsesModel(int64_t ordinal) const { return ordinal >= initial_trials_ && settings_.fit.AnchorOf(known()) > 0; }
@@ -245,7 +232,7 @@ class BayesianStrategy : public Strategy {
     taken.insert(pending.begin(), pending.end());
     around.insert(around.end(), pending.begin(), pending.end());
     const JobModel model = ModelOf(fit);
-    gp::SearchContext search{.encoder = &encoder_, .known = &around, .best = BestPlaces(model)};
+    gp::SearchContext search{.encoder = &encoder_, .known = &around, .best = model.BestPlaces()};
     search.trust_radius = TrustRadius();
     search.column_lengths =
         gp::Scaled(Eigen::VectorXd::Ones(encoder_.width()), encoder_.column_groups(), fit.fits.front().parameters)
@@ -269,7 +256,8 @@ class BayesianStrategy : public Strategy {
         taken.insert(*std::move(again));
         continue;
       }
-      const std::unique_ptr<gp::Acquisition> acquisition = AcquisitionFor(ordinal, model, encoder_.EncodeAll(pending));
+      const std::unique_ptr<gp::Acquisition> acquisition = model.MakeAcquisition(
+          ConfidenceAt(ordinal), encoder_.EncodeAll(pending), seed_ + static_cast<uint64_t>(ordinal));
       const std::vector<gp::Optimum> found = gp::Maximise(
           *acquisition, search, settings_.search, core::Rng(seed_, static_cast<uint64_t>(ordinal), kSearchStream));
       if (found.empty()) break;
@@ -282,122 +270,17 @@ class BayesianStrategy : public Strategy {
     return !result.proposals.empty();
   }
 
-  // One posterior for each output, over the same rows but for where windows differ.
-  struct JobModel {
-    std::vector<gp::Posterior> posteriors;
-    std::vector<double> least;               // by output: label from which a constraint holds
-    std::vector<int> rows;                   // of the first posterior, as places in units_
-    std::vector<std::vector<double>> worth;  // by row: posterior mean of each objective
-    std::vector<bool> feasible;              // by row: the constraints are expected to hold
-  };
-
-  JobModel ModelOf(const OutputFits& fit) const {
-    JobModel model{.rows = fit.fits.front().rows};
-    model.worth.assign(model.rows.size(), {});
-    model.feasible.assign(model.rows.size(), true);
-    const Eigen::MatrixXd points = PointsOf(model.rows);
-    for (size_t i = 0; i < outputs_.size(); ++i) {
-      const gp::OutputWarp warp = gp::OutputWarp::Fit(observations_[i].values, fit_options_[i].warp);
-      model.posteriors.push_back(PosteriorOf(i, fit.fits[i], warp));
-      model.least.push_back(outputs_[i].is_constraint() ? warp.Forward(0) : 0);
-      const gp::Posterior& posterior = model.posteriors.back();
-      const Eigen::VectorXd means =
-          fit.fits[i].rows == model.rows ? posterior.MeanAtPoints() : posterior.Predict(points).mean;
-      for (size_t row = 0; row < model.rows.size(); ++row) {
-        const double mean = means[static_cast<Eigen::Index>(row)];
-        if (!outputs_[i].is_constraint()) {
-          model.worth[row].push_back(mean);
-        } else if (mean < model.least[i]) {
-          model.feasible[row] = false;
-        }
-      }
-    }
-    return model;
+  double ConfidenceAt(int64_t ordinal) const {
+    return settings_.confidences[static_cast<size_t>(ordinal) % settings_.confidences.size()];
   }
 
-  Eigen::MatrixXd PointsOf(const std::vector<int>& places) const {
-    Eigen::MatrixXd points(encoder_.width(), static_cast<Eigen::Index>(places.size()));
-    for (size_t i = 0; i < places.size(); ++i) {
-      points.col(static_cast<Eigen::Index>(i)) = observations_.front().points.col(places[i]);
-    }
-    return points;
-  }
-
-  std::unique_ptr<gp::Acquisition> AcquisitionFor(int64_t ordinal, const JobModel& model,
-                                                  const Eigen::MatrixXd& pending) const {
-    const double confidence = settings_.confidences[static_cast<size_t>(ordinal) % settings_.confidences.size()];
-    if (outputs_.size() == 1) {
-      const gp::Posterior& posterior = model.posteriors.front();
-      if (confidence == 0) return std::make_unique<gp::LogExpectedImprovement>(posterior, pending);
-      return std::make_unique<gp::UpperConfidenceBound>(posterior, pending, confidence);
-    }
-    std::vector<gp::PendingModel> objectives;
-    std::vector<gp::ConstraintModel> constraints;
-    for (size_t i = 0; i < outputs_.size(); ++i) {
-      if (i < objective_count_) {
-        objectives.emplace_back(model.posteriors[i], pending);
-      } else {
-        constraints.push_back({.model = gp::PendingModel(model.posteriors[i], pending), .least = model.least[i]});
-      }
-    }
-    const auto feasible = std::count(model.feasible.begin(), model.feasible.end(), true);
-    Eigen::MatrixXd results(feasible, static_cast<Eigen::Index>(objective_count_));
-    Eigen::Index next = 0;
-    for (size_t row = 0; row < model.rows.size(); ++row) {
-      if (!model.feasible[row]) continue;
-      results.row(next++) = Eigen::Map<const Eigen::RowVectorXd>(model.worth[row].data(), results.cols());
-    }
-    return std::make_unique<gp::MultiOutputAcquisition>(std::move(objectives), std::move(constraints), results,
-                                                        confidence, seed_ + static_cast<uint64_t>(ordinal));
-  }
-
-  // Policy REPLICATE: at the turns that exploit most, the point of the best mean, as long as what is not known of it is
-  // a good part of the noise; each result there lowers that. One objective only.
+  // Policy REPLICATE: at the turns that exploit most, the point that is worth another run, if there is one.
   std::optional<Units> Replicated(int64_t ordinal, const JobModel& model, const KnownPoints& taken) const {
-    const std::vector<double>& turns = settings_.confidences;
-    const double confidence = turns[static_cast<size_t>(ordinal) % turns.size()];
-    if (!replicates_ || outputs_.size() > 1 || confidence > *std::min_element(turns.begin(), turns.end())) {
-      return std::nullopt;
-    }
-    const gp::Posterior& posterior = model.posteriors.front();
-    if (posterior.noise() < kMaterialNoise * posterior.signal()) return std::nullopt;
-    Eigen::Index best = 0;
-    posterior.MeanAtPoints().maxCoeff(&best);
-    const double variance = posterior.Predict(posterior.points().col(best)).variance[0];
-    const Units& units = units_[static_cast<size_t>(model.rows[static_cast<size_t>(best)])];
-    if (variance < kReplicatedShare * posterior.noise() || taken.contains(units)) return std::nullopt;
-    return units;
-  }
-
-  // Places in units_ of the observations that are expected to be best: a twentieth of them, at least three. With
-  // several objectives those that the fewest dominate; points that break constraints come last.
-  std::vector<int> BestPlaces(const JobModel& model) const {
-    const size_t count = model.rows.size();
-    std::vector<double> score(count);
-    for (size_t row = 0; row < count; ++row) {
-      if (objective_count_ == 1) {
-        score[row] = model.worth[row].front();
-      } else {
-        for (size_t other = 0; other < count; ++other) score[row] -= Dominates(model.worth[other], model.worth[row]);
-      }
-    }
-    std::vector<int> order(count);
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-      const auto i = static_cast<size_t>(a);
-      const auto j = static_cast<size_t>(b);
-      return model.feasible[i] != model.feasible[j] ? model.feasible[i] : score[i] > score[j];
-    });
-    order.resize(std::min(count, std::max<size_t>(3, count / 20)));
-    for (int& place : order) place = model.rows[static_cast<size_t>(place)];
-    return order;
-  }
-
-  static bool Dominates(const std::vector<double>& a, const std::vector<double>& b) {
-    for (size_t i = 0; i < a.size(); ++i) {
-      if (a[i] < b[i]) return false;
-    }
-    return a != b;
+    const double least = *std::min_element(settings_.confidences.begin(), settings_.confidences.end());
+    if (!replicates_ || ConfidenceAt(ordinal) > least) return std::nullopt;
+    const std::optional<int> place = model.PlaceToReplicate();
+    if (!place.has_value() || taken.contains(units_[static_cast<size_t>(*place)])) return std::nullopt;
+    return units_[static_cast<size_t>(*place)];
   }
 
   double TrustRadius() const {

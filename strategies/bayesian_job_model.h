@@ -1,0 +1,50 @@
+// One state of knowledge of a job: a posterior for each output, and what follows from all of them.
+//
+// Threads: immutable; any thread. Rows are those of the first output's posterior; places number the job's observations.
+#pragma once
+
+#include <Eigen/Core>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "strategies/bayesian_outputs.h"
+#include "strategies/gp/acquisition.h"
+#include "strategies/gp/output_warp.h"
+#include "strategies/gp/posterior.h"
+
+namespace tuner::strategies {
+
+class JobModel {
+ public:
+  // `observations`, `options` and `fits` by output. With `constant_mean` the objectives' posteriors have one.
+  JobModel(const std::vector<BayesianOutput>& outputs, const std::vector<gp::Observations>& observations,
+           const std::vector<gp::FitOptions>& options, bool constant_mean, const OutputFits& fits);
+
+  const gp::Posterior& posterior(size_t output) const { return posteriors_[output]; }
+  const gp::OutputWarp& warp(size_t output) const { return warps_[output]; }
+  const std::vector<int>& rows() const { return rows_; }  // as places
+
+  // `confidence`: coefficient of the upper confidence bound; 0 stands for the expected improvement. Several outputs:
+  // see gp::MultiOutputAcquisition, with random weights by `seed`.
+  std::unique_ptr<gp::Acquisition> MakeAcquisition(double confidence, const Eigen::MatrixXd& pending,
+                                                   uint64_t seed) const;
+  // Places of the observations that are expected to be best: a twentieth of them, at least three. With several
+  // objectives those that the fewest dominate; points that break constraints come last.
+  std::vector<int> BestPlaces() const;
+  // The place of the best mean, as long as what is not known of it is a good part of the noise, and the noise is
+  // material: each result there lowers that. One output only.
+  std::optional<int> PlaceToReplicate() const;
+
+ private:
+  size_t objective_count_ = 0;
+  std::vector<gp::OutputWarp> warps_;
+  std::vector<gp::Posterior> posteriors_;
+  std::vector<double> least_;  // by output: label from which a constraint holds
+  std::vector<int> rows_;
+  std::vector<std::vector<double>> worth_;  // by row: posterior mean of each objective
+  std::vector<bool> feasible_;              // by row: the constraints are expected to hold
+};
+
+}  // namespace tuner::strategies
