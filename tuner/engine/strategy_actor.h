@@ -72,6 +72,7 @@ struct Actor {
   std::shared_ptr<AskTask> ask;      // that is not answered yet
   std::shared_ptr<Fit> fit;          // until it is installed
   bool has_model = false;            // the strategy once began a fit
+  absl::Duration pace;               // how long answers have taken of late
   std::optional<Question> expected;  // next, if nothing happens
   bool expected_is_prepared = false;
   bool preparation_queued = false;

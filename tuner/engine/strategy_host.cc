@@ -19,6 +19,10 @@ namespace {
 // Shares of the time to an ask's deadline.
 constexpr double kWaitShare = 0.5;
 constexpr double kStopShare = 0.75;
+// Times its usual pace that a strategy is given between the end of the wait and its stop.
+constexpr double kPaceMargin = 1.5;
+// The usual pace is that of the slowest of the last answers; each one since counts a tenth less.
+constexpr double kPaceDecay = 0.9;
 // Niceness of the threads that fit: those that answer come first, and trials on this machine are not outrun.
 constexpr int kFitNice = 5;
 
@@ -33,7 +37,7 @@ class StrategyHostImpl : public StrategyHost {
       : options_(std::move(options)), answer_(std::move(answer)), inline_(options_.threads == 0) {
     for (int i = 0; i < options_.threads; ++i) {
       threads_.emplace_back([this] { Answer(); });
-      threads_.emplace_back([this] { FitAndPrepare(); });
+      threads_.emplace_back([this] { RunFits(); });
     }
     if (!inline_) threads_.emplace_back([this] { WatchAlarms(); });
   }
@@ -83,7 +87,7 @@ class StrategyHostImpl : public StrategyHost {
  private:
   // Threads.
   void Answer();
-  void FitAndPrepare();
+  void RunFits();
   void WatchAlarms();
   void RunInline();
 
@@ -106,16 +110,19 @@ class StrategyHostImpl : public StrategyHost {
   }
   void Park(const std::shared_ptr<Actor>& actor, const std::shared_ptr<AskTask>& ask)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool HasBackgroundWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return stopping_ || !fits_.empty() || !preparations_.empty();
+  // One thread is left for those who ask.
+  bool MayPrepare() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return !preparations_.empty() && preparing_ + 1 < options_.threads;
   }
+  bool HasTurn() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !turns_.empty() || MayPrepare(); }
+  bool HasFit() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !fits_.empty(); }
   std::shared_ptr<Actor> TakeFit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // By the thread that holds the actor.
   void WorkOn(const std::shared_ptr<Actor>& actor);
   void DoAsk(Actor& actor, AskTask& task);
   void BeginFit(const std::shared_ptr<Actor>& actor);
-  void Prepare(const std::shared_ptr<Actor>& actor, const Question& question, const std::atomic<bool>& stop);
+  void Prepare(const std::shared_ptr<Actor>& actor);
   // By any thread.
   void RunFit(const std::shared_ptr<Actor>& actor, const std::shared_ptr<Fit>& fit);
 
@@ -129,6 +136,7 @@ class StrategyHostImpl : public StrategyHost {
   std::deque<std::shared_ptr<Actor>> turns_ ABSL_GUARDED_BY(mutex_);  // held, and wait for a thread
   std::list<std::shared_ptr<Actor>> fits_ ABSL_GUARDED_BY(mutex_);    // whose fit waits for a thread
   std::deque<std::shared_ptr<Actor>> preparations_ ABSL_GUARDED_BY(mutex_);
+  int preparing_ ABSL_GUARDED_BY(mutex_) = 0;
   Alarms alarms_ ABSL_GUARDED_BY(mutex_);
   absl::Time watched_until_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();  // when WatchAlarms looks again by itself
   std::vector<std::thread> threads_;
@@ -140,15 +148,22 @@ class StrategyHostImpl : public StrategyHost {
 void StrategyHostImpl::Answer() {
   while (true) {
     std::shared_ptr<Actor> actor;
+    bool prepare = false;
     {
       absl::MutexLock lock(&mutex_);
-      const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !turns_.empty(); };
-      mutex_.Await(absl::Condition(&ready));
+      mutex_.Await(absl::Condition(this, &StrategyHostImpl::HasTurn));
       if (stopping_) return;
-      actor = std::move(turns_.front());
-      turns_.pop_front();
+      prepare = turns_.empty();
+      std::deque<std::shared_ptr<Actor>>& queue = prepare ? preparations_ : turns_;
+      actor = std::move(queue.front());
+      queue.pop_front();
+      if (prepare) ++preparing_;
     }
-    WorkOn(actor);
+    if (prepare) {
+      Prepare(actor);
+    } else {
+      WorkOn(actor);
+    }
   }
 }
 
@@ -166,35 +181,19 @@ std::shared_ptr<Actor> StrategyHostImpl::TakeFit() {
   return actor;
 }
 
-void StrategyHostImpl::FitAndPrepare() {
+void StrategyHostImpl::RunFits() {
   setpriority(PRIO_PROCESS, 0, kFitNice);  // of this thread only, on Linux; without it all is the same but for time
   while (true) {
     std::shared_ptr<Actor> actor;
     std::shared_ptr<Fit> fit;
-    std::shared_ptr<std::atomic<bool>> preparing;
-    Question question;
     {
       absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(this, &StrategyHostImpl::HasBackgroundWork));
+      mutex_.Await(absl::Condition(this, &StrategyHostImpl::HasFit));
       if (stopping_) return;
-      if (!fits_.empty()) {
-        actor = TakeFit();
-        fit = actor->fit;
-      } else {
-        actor = std::move(preparations_.front());
-        preparations_.pop_front();
-        actor->preparation_queued = false;
-        if (actor->held || actor->dropped || !actor->tasks.empty() || !actor->expected) continue;
-        actor->held = true;
-        preparing = actor->preparing = std::make_shared<std::atomic<bool>>(false);
-        question = *actor->expected;
-      }
+      actor = TakeFit();
+      fit = actor->fit;
     }
-    if (fit != nullptr) {
-      RunFit(actor, fit);
-    } else {
-      Prepare(actor, question, *preparing);
-    }
+    RunFit(actor, fit);
   }
 }
 
@@ -271,8 +270,9 @@ void StrategyHostImpl::SetDeadline(const std::shared_ptr<Actor>& actor, const st
   if (ask->question.ask.deadline == absl::InfiniteFuture()) return;
   const absl::Time now = options_.clock->Now();
   const absl::Duration left = std::max(absl::ZeroDuration(), ask->question.ask.deadline - now);
-  ask->wait_end = std::min(ask->wait_end, now + kWaitShare * left);
   absl::Time stop = now + kStopShare * left;
+  // Not so long that the strategy, at its usual pace, would be stopped.
+  ask->wait_end = std::min({ask->wait_end, now + kWaitShare * left, stop - kPaceMargin * actor->pace});
   if (ask->stop_alarm) stop = std::min(stop, (*ask->stop_alarm)->first);
   RemoveAlarm(ask->wait_alarm, alarms_);  // set anew where it is parked again
   RemoveAlarm(ask->stop_alarm, alarms_);
@@ -430,9 +430,12 @@ void StrategyHostImpl::RunFit(const std::shared_ptr<Actor>& actor, const std::sh
 }
 
 void StrategyHostImpl::DoAsk(Actor& actor, AskTask& task) {
+  const absl::Time begin = options_.clock->Now();
   core::Proposed proposed = actor.strategy.Answer(task.question, &task.stop, &actor.dropped);
+  const absl::Duration elapsed = options_.clock->Now() - begin;
   {
     absl::MutexLock lock(&mutex_);
+    actor.pace = std::max(elapsed, kPaceDecay * actor.pace);
     RemoveAlarm(task.wait_alarm, alarms_);
     RemoveAlarm(task.stop_alarm, alarms_);
     if (actor.ask.get() == &task) actor.ask.reset();
@@ -441,13 +444,30 @@ void StrategyHostImpl::DoAsk(Actor& actor, AskTask& task) {
   answer_(actor.job_uid, std::move(proposed));
 }
 
-void StrategyHostImpl::Prepare(const std::shared_ptr<Actor>& actor, const Question& question,
-                               const std::atomic<bool>& stop) {
-  const bool done = actor->strategy.Prepare(question, &stop);
-  absl::MutexLock lock(&mutex_);
-  actor->preparing.reset();
-  if (done) actor->expected_is_prepared = actor->expected.has_value() && actor->expected->SameAs(question);
-  turns_.push_back(actor);  // for what came meanwhile
+void StrategyHostImpl::Prepare(const std::shared_ptr<Actor>& actor) {
+  std::shared_ptr<std::atomic<bool>> stop;
+  Question question;
+  {
+    absl::MutexLock lock(&mutex_);
+    actor->preparation_queued = false;
+    const bool idle = !actor->held && !actor->dropped && actor->tasks.empty() && actor->expected.has_value();
+    if (idle) {
+      actor->held = true;
+      stop = actor->preparing = std::make_shared<std::atomic<bool>>(false);
+      question = *actor->expected;
+    } else {
+      --preparing_;
+      return;
+    }
+  }
+  const bool done = actor->strategy.Prepare(question, stop.get());
+  {
+    absl::MutexLock lock(&mutex_);
+    --preparing_;
+    actor->preparing.reset();
+    if (done) actor->expected_is_prepared = actor->expected.has_value() && actor->expected->SameAs(question);
+  }
+  WorkOn(actor);  // on what came meanwhile
 }
 
 }  // namespace

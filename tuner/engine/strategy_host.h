@@ -5,12 +5,13 @@
 // done; several results in a row make one fit. Fits have their own threads, of lower priority to the machine, so that
 // no job's fit delays another job's answer.
 //
-// Of the time from an ask to its deadline, the first half may pass waiting for a fit that is due or under way; then the
-// ask goes on with the fit that is installed. At three quarters its stop token is set, and a strategy answers without
-// its model; the last quarter is for committing the answer.
+// Of the time from an ask to its deadline, the first half may pass waiting for a fit that is due or under way, less if
+// the strategy's answers take long; then the ask goes on with the fit that is installed. At three quarters its stop
+// token is set, and a strategy answers without its model; the last quarter is for committing the answer.
 //
-// The answer to the ask that is expected next is prepared while a job has nothing else to do, and given if just that
-// comes. As Suggest is pure, this and the number of threads change nothing but time, for the same recorded basis.
+// The answer to the ask that is expected next is prepared while a job has nothing else to do, by all but one of the
+// answering threads, and given if just that comes. As Suggest is pure, this and the number of threads change nothing
+// but time, for the same recorded basis.
 //
 // Threads: every method from any thread; the answer callback runs on a thread of the host (inline with 0 threads).
 // Ownership: strategies live here; borrows the clock.
