@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -82,6 +81,13 @@ class Peer:
         """Tells finished points that were not asked for. Seconds that it took."""
         return self._request(tell_many={"points": points, "values": values})["seconds"]
 
+    @staticmethod
+    def await_answer(stream):
+        """Called before an answer is read; replaced by those who do not wait for ever."""
+
+    def kill(self):
+        self._process.kill()
+
     def close(self):
         with contextlib.suppress(OSError):
             self._process.stdin.close()
@@ -95,6 +101,7 @@ class Peer:
         try:
             self._process.stdin.write(json.dumps(message) + "\n")
             self._process.stdin.flush()
+            self.await_answer(self._process.stdout)
             line = self._process.stdout.readline()
         except OSError:
             line = ""
@@ -104,6 +111,13 @@ class Peer:
         if "error" in answer:
             raise RuntimeError(answer["error"])
         return answer
+
+
+def reason(error):
+    """The error in one line; of an RPC its code and message."""
+    if hasattr(error, "details"):
+        return f"{error.code().name}: {error.details()}"
+    return f"{type(error).__name__}: {error}".splitlines()[0][:300]
 
 
 def domain(parameter):
@@ -148,16 +162,21 @@ class Tuner:
             [program, "serve", "--data", os.path.join(self._folder, "data"), "--listen", f"unix:{path}", "--storage", "memory:", "--strategy-threads", "1"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=one_thread())
         self.pid = self._process.pid
-        self._await(path)
         self._channel = grpc.insecure_channel(f"unix:{path}", options=[("grpc.max_receive_message_length", -1)])
         self.stub = tuning_service_pb2_grpc.TuningServiceStub(self._channel)
+        self._await()
 
-    def _await(self, path):
+    def _await(self):
+        """Until the server has opened its store: it answers UNAVAILABLE before."""
+        import grpc
         end = time.monotonic() + PATIENCE_SECONDS
-        with socket.socket(socket.AF_UNIX) as client:
-            while client.connect_ex(path) != 0:
+        while True:
+            try:
+                self.stub.ListStrategies(self._service.ListStrategiesRequest(), wait_for_ready=True, timeout=1)
+                return
+            except grpc.RpcError as error:
                 if self._process.poll() is not None or time.monotonic() > end:
-                    raise RuntimeError("the server does not answer; its output is in the log")
+                    raise RuntimeError(f"the server does not answer: {reason(error)}") from None
                 time.sleep(0.01)
 
     def start(self, space, seed, parallel, budget, **more):

@@ -57,7 +57,7 @@ def work(pipe, folder, program_options):
     while True:
         try:
             method, run = pipe.recv()
-        except EOFError:
+        except (EOFError, OSError):  # the parent has gone
             break
         try:
             if study is None or opened != method:
@@ -77,8 +77,8 @@ def work(pipe, folder, program_options):
                 study.close()
             study = None
             try:
-                pipe.send(("end", f"failed: {type(error).__name__}: {error}"))
-            except OSError:  # the parent has gone
+                pipe.send(("end", f"failed: {methods.reason(error)}"))
+            except OSError:
                 break
     if study is not None:
         study.close()

@@ -9,7 +9,6 @@ Each peer is compared on the seeds that it shares with ours; * marks the best of
 import argparse
 import collections
 import pathlib
-import sys
 
 import numpy as np
 
@@ -104,5 +103,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
     main()

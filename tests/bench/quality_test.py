@@ -35,7 +35,7 @@ class Smoke(unittest.TestCase):
 
     def quality(self, *arguments, check=True):
         environment = {**os.environ, "TUNER_BENCH_CACHE": str(self.folder / "cache"), "TUNER_PROGRAM": self.program}
-        done = subprocess.run([python(), *arguments], cwd=QUALITY, capture_output=True, text=True, timeout=240, env=environment)
+        done = subprocess.run([python(), *arguments], cwd=QUALITY, capture_output=True, text=True, timeout=600, env=environment)
         if check:
             self.assertEqual(0, done.returncode, done.stdout + done.stderr)
         return done.stdout + done.stderr
@@ -71,6 +71,18 @@ class Smoke(unittest.TestCase):
         shown = self.quality("summary.py", "--results", str(self.folder), "--ours", "random", "--checkpoints", "5,12")
         for part in ("after 12 trials", "branin-2-noisy", "[noisy]", "[conditional]"):
             self.assertIn(part, shown)
+
+    def test_report(self):
+        self.run_random("--parallel", "1", "--budget", "100")
+        if subprocess.run([python(), "-c", "import matplotlib"], capture_output=True).returncode != 0:
+            self.skipTest("no matplotlib")
+        self.quality("report.py", "--results", str(self.folder), "--ours", "random", "--out", str(self.folder / "report"))
+        shown = (self.folder / "report" / "report.md").read_text()
+        for part in ("After 100 trials", "random (tuner)", "Basis of our suggestions: FRESH"):
+            self.assertIn(part, shown)
+
+    def test_figures(self):
+        self.quality(str(ROOT / "tests" / "bench" / "quality_figures_test.py"))
 
     def test_what_is_missing_is_shown(self):
         shown = self.quality("run.py", "--methods", "smac", "--results", str(self.folder), "--no-summary")
