@@ -1,11 +1,14 @@
 #include "executors/local_process.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <boost/filesystem/operations.hpp>
 #include <deque>
 #include <set>
 #include <utility>
@@ -13,6 +16,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
 #include "executors/command_template.h"
 #include "executors/gpu_pool.h"
@@ -29,6 +33,37 @@ namespace {
 constexpr size_t kRememberedRuns = 10'000;
 constexpr int64_t kLeastMemory = 1 << 20;
 
+// The absolute path of a program; one without a slash is looked for in PATH, as execvp does. FAILED_PRECONDITION names
+// where it is not.
+absl::StatusOr<std::string> FindSupervisor(const std::string& program) {
+  const bool by_path = program.find('/') == std::string::npos && !program.empty();
+  const char* path = getenv("PATH");
+  const std::string folders = path != nullptr ? path : "/bin:/usr/bin";
+  std::vector<std::string> candidates = {program};
+  if (by_path) {
+    candidates.clear();
+    for (const std::string& folder : std::vector<std::string>(absl::StrSplit(folders, ':'))) {
+      candidates.push_back(absl::StrCat(folder.empty() ? std::string(".") : folder, "/", program));
+    }
+  }
+  int error = ENOENT;
+  for (const std::string& candidate : candidates) {
+    struct stat status;
+    if (access(candidate.c_str(), X_OK) != 0) {
+      if (errno != ENOENT && errno != ENOTDIR) error = errno;
+    } else if (stat(candidate.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) {
+      error = EACCES;
+    } else {
+      boost::system::error_code failed;
+      const std::string absolute = boost::filesystem::system_complete(candidate, failed).string();
+      if (!failed) return absolute;
+    }
+  }
+  return absl::FailedPreconditionError(absl::StrCat("no supervisor ", by_path ? "" : "at ", "'", program, "'",
+                                                    by_path ? absl::StrCat(" in PATH (", folders, ")") : "", ": ",
+                                                    strerror(error), "; it belongs beside the tuner program"));
+}
+
 class LocalProcessExecutor : public Executor {
  public:
   explicit LocalProcessExecutor(const ExecutorContext& context) : context_(context), gpus_(context.gpus) {
@@ -36,10 +71,9 @@ class LocalProcessExecutor : public Executor {
   }
 
   absl::Status Open() {
-    if (access(context_.supervisor_path.c_str(), X_OK) != 0) {
-      return absl::FailedPreconditionError(absl::StrCat("no supervisor at '", context_.supervisor_path, "': ",
-                                                        strerror(errno), "; it belongs beside the tuner program"));
-    }
+    absl::StatusOr<std::string> supervisor = FindSupervisor(context_.supervisor_path);
+    if (!supervisor.ok()) return supervisor.status();
+    supervisor_path_ = *std::move(supervisor);
     for (const std::string& folder : {context_.data_dir, context_.data_dir + "/jobs"}) {
       if (absl::Status made = MakeFolder(folder); !made.ok()) return made;
     }
@@ -73,6 +107,7 @@ class LocalProcessExecutor : public Executor {
   bool HasEnded(const RunId& id) const;
 
   const ExecutorContext context_;
+  std::string supervisor_path_;         // absolute; constant after Open
   std::vector<std::string> inherited_;  // the server's environment; constant
   GpuPool gpus_;
 
@@ -93,7 +128,9 @@ absl::Status LocalProcessExecutor::Launch(const RunSpec& spec) {
 
   absl::MutexLock lock(&launch_mutex_);
   if (watch_->Watches(spec.id) || HasEnded(spec.id)) return absl::OkStatus();
-  if (IsFolderOfJob(paths, spec.id.job_uid) && LookAtClaim(paths).state != ClaimState::kNone) {
+  const absl::StatusOr<bool> ours = IsFolderOfJob(paths, spec.id.job_uid);
+  if (!ours.ok()) return ours.status();
+  if (*ours && LookAtClaim(paths).state != ClaimState::kNone) {
     return AdoptOne(spec, paths, false).status();
   }
   absl::StatusOr<std::vector<int>> gpus = gpus_.Reserve(spec.id, options->gpus());
@@ -111,13 +148,14 @@ absl::Status LocalProcessExecutor::Start(const RunSpec& spec, const v1::ProcessE
     return metrics.status();
   if (absl::Status prepared = PrepareJobFolder(paths, spec.id.job_uid); !prepared.ok()) return prepared;
   if (absl::Status written = WriteRunFolder(spec, options, paths, *launch); !written.ok()) return written;
-  absl::StatusOr<SpawnedProcess> supervisor =
-      context_.spawner_fd >= 0 ? SpawnThrough(context_.spawner_fd, context_.supervisor_path, paths.attempt)
-                               : StartDirectly(context_.supervisor_path, paths.attempt);
-  if (!supervisor.ok()) {
-    // Told as not accepted, so it must not start later either.
-    return WithdrawLaunch(paths).state == ClaimState::kNone ? supervisor.status()
-                                                            : Follow(spec, paths, false, UniqueFd());
+  absl::StatusOr<SpawnedProcess> supervisor = context_.spawner_fd >= 0
+                                                  ? SpawnThrough(context_.spawner_fd, supervisor_path_, paths.attempt)
+                                                  : StartDirectly(supervisor_path_, paths.attempt);
+  if (!supervisor.ok() || !supervisor->pidfd) {
+    // Without a pidfd nobody would see whether it claims the run. Told as not accepted, so it must not start later.
+    if (WithdrawLaunch(paths).state != ClaimState::kNone) return Follow(spec, paths, false, UniqueFd());
+    return supervisor.ok() ? absl::UnavailableError("no file descriptor left to watch the supervisor with")
+                           : supervisor.status();
   }
   return Follow(spec, paths, false, std::move(supervisor->pidfd));
 }
@@ -126,8 +164,8 @@ absl::Status LocalProcessExecutor::Follow(RunSpec spec, const RunPaths& paths, b
   const bool unread = spec.cursor.stdout_offset == 0 && spec.cursor.stderr_offset == 0;
   if (unread && !spec.cursor.last_step.empty()) {
     // Steps that are counted go on after a checkpoint, and begin anew without one.
-    const std::optional<records::Launch> launch = ReadLaunch(paths.run);
-    if (launch && launch->fresh_start) spec.cursor.last_step.clear();
+    const absl::StatusOr<std::optional<records::Launch>> launch = ReadLaunch(paths.run);
+    if (launch.ok() && *launch && (*launch)->fresh_start) spec.cursor.last_step.clear();
   }
   std::shared_ptr<const CompiledMetrics> metrics;
   if (!spec.metrics.empty()) {
@@ -142,12 +180,17 @@ absl::Status LocalProcessExecutor::Follow(RunSpec spec, const RunPaths& paths, b
 
 absl::StatusOr<bool> LocalProcessExecutor::AdoptOne(const RunSpec& spec, const RunPaths& paths, bool started) {
   if (watch_->Watches(spec.id) || HasEnded(spec.id)) return true;
-  if (!IsFolderOfJob(paths, spec.id.job_uid)) return false;
+  const absl::StatusOr<bool> ours = IsFolderOfJob(paths, spec.id.job_uid);
+  if (!ours.ok()) return ours.status();
+  if (!*ours) return false;
   ClaimView view = LookAtClaim(paths);
   if (view.state == ClaimState::kNone) view = WithdrawLaunch(paths);
   if (view.state == ClaimState::kNone) return false;
+  if (view.state == ClaimState::kUnknown) return absl::UnavailableError(absl::StrCat("cannot look at ", paths.claim));
   if (view.state == ClaimState::kActive) {
-    if (const std::optional<records::Launch> launch = ReadLaunch(paths.run)) gpus_.Hold(spec.id, launch->gpus);
+    const absl::StatusOr<std::optional<records::Launch>> launch = ReadLaunch(paths.run);
+    if (!launch.ok()) return launch.status();
+    if (*launch) gpus_.Hold(spec.id, (*launch)->gpus);
   }
   if (absl::Status followed = Follow(spec, paths, started, UniqueFd()); !followed.ok()) return followed;
   return true;
@@ -170,7 +213,9 @@ absl::Status LocalProcessExecutor::Remove(const std::string& job_id, const std::
   if (absl::Status checked = CheckRunId(id); !checked.ok()) return checked;
   absl::MutexLock lock(&launch_mutex_);
   const RunPaths paths = RunPaths::Of(context_.data_dir, id);
-  return IsFolderOfJob(paths, job_uid) ? RemoveTree(paths.job) : absl::OkStatus();
+  const absl::StatusOr<bool> ours = IsFolderOfJob(paths, job_uid);
+  if (!ours.ok()) return ours.status();
+  return *ours ? RemoveTree(paths.job) : absl::OkStatus();
 }
 
 void LocalProcessExecutor::Ended(const RunId& id) {

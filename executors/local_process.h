@@ -17,7 +17,8 @@
 
 namespace tuner::executors {
 
-// FAILED_PRECONDITION: no supervisor at the context's path. UNAVAILABLE: the kernel refused inotify or epoll.
+// A supervisor path without a slash is looked for in PATH. FAILED_PRECONDITION: no supervisor there. UNAVAILABLE: the
+// kernel refused inotify or epoll.
 absl::StatusOr<std::unique_ptr<Executor>> MakeLocalProcessExecutor(const ExecutorContext& context);
 
 // Problems of serialised v1.ProcessExecutor options.

@@ -17,6 +17,7 @@ namespace {
 
 constexpr char kUidFile[] = "uid";
 constexpr size_t kMaxClaimBytes = 4096;
+constexpr size_t kMaxRecordBytes = 16 << 20;
 
 absl::Status DiskError(const std::string& what, const std::string& path, int error) {
   return absl::UnavailableError(absl::StrCat("cannot ", what, " ", path, ": ", strerror(error)));
@@ -26,12 +27,36 @@ UniqueFd OpenFolder(const std::string& path) {
   return UniqueFd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
 }
 
-template <typename Parse>
-auto ReadAs(const std::string& run_folder, const char* name, Parse parse) -> decltype(parse(std::string())) {
-  const UniqueFd folder = OpenFolder(run_folder);
-  if (!folder) return std::nullopt;
-  const std::optional<std::string> text = records::ReadRecord(folder.get(), name);
-  return text ? parse(*text) : std::nullopt;
+// Whether an error of open says that there is no such file or folder (ELOOP: a link, which is none of ours).
+bool MeansAbsent(int error) { return error == ENOENT || error == ENOTDIR || error == ELOOP; }
+
+absl::StatusOr<std::optional<std::string>> ReadIfThere(const std::string& folder, const char* name) {
+  const std::string path = absl::StrCat(folder, "/", name);
+  const UniqueFd root = OpenFolder(folder);
+  if (!root && MeansAbsent(errno)) return std::nullopt;
+  if (!root) return DiskError("open", folder, errno);
+  const UniqueFd fd(openat(root.get(), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!fd && MeansAbsent(errno)) return std::nullopt;
+  if (!fd) return DiskError("open", path, errno);
+  struct stat status;
+  if (fstat(fd.get(), &status) != 0) return DiskError("read", path, errno);
+  if (!S_ISREG(status.st_mode)) return std::nullopt;
+  std::string text;
+  char buffer[8192];
+  ssize_t n;
+  while ((n = read(fd.get(), buffer, sizeof(buffer))) != 0 && text.size() < kMaxRecordBytes) {
+    if (n > 0) text.append(buffer, static_cast<size_t>(n));
+    if (n < 0 && errno != EINTR) return DiskError("read", path, errno);
+  }
+  return text;
+}
+
+template <typename Record>
+absl::StatusOr<std::optional<Record>> ReadAs(const std::string& run_folder, const char* name,
+                                             std::optional<Record> (*parse)(const std::string&)) {
+  absl::StatusOr<std::optional<std::string>> text = ReadIfThere(run_folder, name);
+  if (!text.ok()) return text.status();
+  return *text ? parse(**text) : std::nullopt;
 }
 
 // Length of the UTF-8 character at `text`, or 0 if there is no valid one.
@@ -94,13 +119,16 @@ RunPaths RunPaths::Of(const std::string& data_dir, const RunId& id) {
   return paths;
 }
 
-bool IsFolderOfJob(const RunPaths& paths, const std::string& job_uid) {
-  const UniqueFd folder = OpenFolder(paths.job);
-  return folder && records::ReadRecord(folder.get(), kUidFile) == job_uid;
+absl::StatusOr<bool> IsFolderOfJob(const RunPaths& paths, const std::string& job_uid) {
+  absl::StatusOr<std::optional<std::string>> uid = ReadIfThere(paths.job, kUidFile);
+  if (!uid.ok()) return uid.status();
+  return *uid == job_uid;
 }
 
 absl::Status PrepareJobFolder(const RunPaths& paths, const std::string& job_uid) {
-  if (IsFolderOfJob(paths, job_uid)) return absl::OkStatus();
+  const absl::StatusOr<bool> ours = IsFolderOfJob(paths, job_uid);
+  if (!ours.ok()) return ours.status();
+  if (*ours) return absl::OkStatus();
   // Runs of this job cannot be here without the uid, which was made durable before the first of them.
   if (absl::Status removed = RemoveTree(paths.job); !removed.ok()) return removed;
   for (const std::string& path : {paths.job, paths.claims}) {
@@ -117,7 +145,7 @@ absl::Status PrepareJobFolder(const RunPaths& paths, const std::string& job_uid)
 ClaimView LookAtClaim(const RunPaths& paths) {
   // Read-write, as asking for a lock needs what taking it would.
   const UniqueFd fd(open(paths.claim.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-  if (!fd) return {};
+  if (!fd) return {.state = MeansAbsent(errno) ? ClaimState::kNone : ClaimState::kUnknown, .claim = {}};
   // The lock first: a supervisor that is seen to be gone has written all that it ever will.
   const bool locked = records::IsLocked(fd.get());
   ClaimView view;
@@ -133,27 +161,35 @@ ClaimView WithdrawLaunch(const RunPaths& paths) {
   return LookAtClaim(paths);
 }
 
-std::optional<records::Launch> ReadLaunch(const std::string& run_folder) {
+absl::StatusOr<std::optional<records::Launch>> ReadLaunch(const std::string& run_folder) {
   return ReadAs(run_folder, records::kLaunch, &records::ParseLaunch);
 }
-std::optional<records::Started> ReadStarted(const std::string& run_folder) {
+absl::StatusOr<std::optional<records::Started>> ReadStarted(const std::string& run_folder) {
   return ReadAs(run_folder, records::kStarted, &records::ParseStarted);
 }
-std::optional<records::Exit> ReadExit(const std::string& run_folder) {
-  std::optional<records::Exit> exit = ReadAs(run_folder, records::kExit, &records::ParseExit);
-  if (exit) return exit;
+absl::StatusOr<std::optional<records::Exit>> ReadExit(const std::string& run_folder) {
+  absl::StatusOr<std::optional<records::Exit>> exit = ReadAs(run_folder, records::kExit, &records::ParseExit);
+  if (!exit.ok() || *exit) return exit;
   exit = ReadAs(run_folder, records::kEnded, &records::ParseExit);
+  if (!exit.ok() || !*exit) return exit;
+  const std::string boot_id = records::BootId();
+  if (boot_id.empty()) return absl::UnavailableError("cannot read the machine's boot id");
   // Of an earlier boot it may have outlived output that was on its way to the disk.
-  return exit && exit->boot_id == records::BootId() ? exit : std::nullopt;
+  if ((*exit)->boot_id != boot_id) return std::nullopt;
+  return exit;
 }
 
-UniqueFd OpenBelow(const std::string& folder, const std::string& relative_path) {
+absl::StatusOr<UniqueFd> OpenBelow(const std::string& folder, const std::string& relative_path) {
   const UniqueFd root = OpenFolder(folder);
-  if (!root) return UniqueFd();
+  if (!root && MeansAbsent(errno)) return UniqueFd();
+  if (!root) return DiskError("open", folder, errno);
   struct open_how how = {};
   how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;  // a FIFO must not hold us up
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
   UniqueFd fd(static_cast<int>(syscall(SYS_openat2, root.get(), relative_path.c_str(), &how, sizeof(how))));
+  const bool exhausted = errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EIO || errno == EAGAIN;
+  // Otherwise a trial has seen to it that there is nothing to read: took the permission away, left a link.
+  if (!fd && exhausted) return DiskError("open", absl::StrCat(folder, "/", relative_path), errno);
   struct stat status;
   if (!fd || fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) return UniqueFd();
   return fd;

@@ -1,7 +1,9 @@
 // Where a run lives on disk, and what its records say.
 //
 // Threads: functions on the file system, any thread; two calls for the same run must not overlap. Ownership: none.
-// Errors: as each function says. Nothing here follows a symbolic link that a trial may have made.
+// Errors: as each function says. Only what the kernel says is not there counts as absent; what could not be looked at
+// (no file descriptor left, a disk error) is UNAVAILABLE or kUnknown: ask again later. Nothing here follows a symbolic
+// link that a trial may have made.
 #pragma once
 
 #include <optional>
@@ -30,13 +32,14 @@ struct RunPaths {
 // Makes <job> with its folder of claims, durably marked with the job's uid. What a deleted job of the same name left
 // behind is removed. UNAVAILABLE: the disk.
 absl::Status PrepareJobFolder(const RunPaths& paths, const std::string& job_uid);
-// Whether <job> is the folder of the job with this uid.
-bool IsFolderOfJob(const RunPaths& paths, const std::string& job_uid);
+// Whether <job> is the folder of the job with this uid. UNAVAILABLE: it could not be read.
+absl::StatusOr<bool> IsFolderOfJob(const RunPaths& paths, const std::string& job_uid);
 
 enum class ClaimState {
-  kNone,    // never started
-  kActive,  // a supervisor holds it
-  kDead,    // was started, and its supervisor is gone; the exit record says how it ended, if there is one
+  kNone,     // never started
+  kActive,   // a supervisor holds it
+  kDead,     // was started, and its supervisor is gone; the exit record says how it ended, if there is one
+  kUnknown,  // could not be looked at
 };
 struct ClaimView {
   ClaimState state = ClaimState::kNone;
@@ -46,14 +49,15 @@ ClaimView LookAtClaim(const RunPaths& paths);
 // Removes the launch record, so that a supervisor that has not claimed the run yet never will; then looks again.
 ClaimView WithdrawLaunch(const RunPaths& paths);
 
-// A record of the run folder; nothing if it is absent or not whole.
-std::optional<records::Launch> ReadLaunch(const std::string& run_folder);
-std::optional<records::Started> ReadStarted(const std::string& run_folder);
+// A record of the run folder; nothing if it is absent or not whole. UNAVAILABLE: it could not be read.
+absl::StatusOr<std::optional<records::Launch>> ReadLaunch(const std::string& run_folder);
+absl::StatusOr<std::optional<records::Started>> ReadStarted(const std::string& run_folder);
 // The exit record, or before it is durable the note for servers of this boot.
-std::optional<records::Exit> ReadExit(const std::string& run_folder);
+absl::StatusOr<std::optional<records::Exit>> ReadExit(const std::string& run_folder);
 
-// Opens a regular file below `folder` for reading; empty if there is none.
-UniqueFd OpenBelow(const std::string& folder, const std::string& relative_path);
+// Opens a regular file below `folder` for reading; empty if there is none that may be read. UNAVAILABLE: it could not
+// be opened now.
+absl::StatusOr<UniqueFd> OpenBelow(const std::string& folder, const std::string& relative_path);
 // At most `limit` bytes from the beginning, or from the end, as valid UTF-8 without control characters.
 std::string ReadHead(const UniqueFd& fd, size_t limit);
 std::string ReadTail(const UniqueFd& fd, size_t limit);

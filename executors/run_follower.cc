@@ -28,21 +28,39 @@ RunFollower::RunFollower(const RunSpec& spec, RunPaths paths, std::shared_ptr<co
                          bool started, const core::Clock* clock)
     : id_(spec.id), paths_(std::move(paths)), clock_(clock), started_(started) {
   if (metrics != nullptr) scanner_ = std::make_unique<MetricScanner>(std::move(metrics), spec.cursor);
-  logs_[MetricScanner::kStdout] = OpenBelow(paths_.attempt, "stdout.log");
-  logs_[MetricScanner::kStderr] = OpenBelow(paths_.attempt, "stderr.log");
+  OpenLogs();
+}
+
+bool RunFollower::OpenLogs() {
+  if (logs_opened_) return true;
+  absl::StatusOr<UniqueFd> out = OpenBelow(paths_.attempt, "stdout.log");
+  absl::StatusOr<UniqueFd> err = OpenBelow(paths_.attempt, "stderr.log");
+  if (!out.ok() || !err.ok()) return false;
+  logs_[MetricScanner::kStdout] = *std::move(out);
+  logs_[MetricScanner::kStderr] = *std::move(err);
+  logs_opened_ = true;
+  return true;
 }
 
 RunFollower::Progress RunFollower::Advance(bool supervised, std::vector<RunEvent>& events) {
+  if (!OpenLogs()) return Progress::kAgain;
   if (!started_) {
-    if (const std::optional<records::Started> started = ReadStarted(paths_.run)) {
+    const absl::StatusOr<std::optional<records::Started>> started = ReadStarted(paths_.run);
+    if (!started.ok()) return Progress::kAgain;
+    if (*started) {
       started_ = true;
-      events.push_back({id_, RunStarted{absl::StrCat(HostName(), ", process ", started->pid), paths_.attempt,
-                                        absl::FromUnixMicros(started->time_us)}});
+      events.push_back({id_, RunStarted{absl::StrCat(HostName(), ", process ", (*started)->pid), paths_.attempt,
+                                        absl::FromUnixMicros((*started)->time_us)}});
     }
   }
   // The exit record before the output: once it is there, the output is whole.
-  const std::optional<records::Exit> exit = ReadExit(paths_.run);
-  const bool last = exit.has_value() || !supervised;
+  const absl::StatusOr<std::optional<records::Exit>> exit = ReadExit(paths_.run);
+  const absl::StatusOr<std::optional<records::Launch>> launch = ReadLaunch(paths_.run);
+  if (!exit.ok() || !launch.ok()) return Progress::kAgain;
+  const bool lost = !*exit && !supervised;
+  const ClaimView claim = lost ? LookAtClaim(paths_) : ClaimView();
+  if (claim.state == ClaimState::kUnknown) return Progress::kAgain;
+  const bool last = *exit || lost;
   if (scanner_ != nullptr) {
     std::vector<core::Measurement> found;
     const bool at_end = ReadOutput(found, events);
@@ -54,14 +72,16 @@ RunFollower::Progress RunFollower::Advance(bool supervised, std::vector<RunEvent
     if (!at_end) return Progress::kMore;
   }
   if (!last) return Progress::kWaiting;
-  if (!exit) {
-    events.push_back({id_, Lost()});
+  if (lost) {
+    events.push_back({id_, Lost(claim)});
     return Progress::kEnded;
   }
   OutcomeTexts texts;
-  texts.failure = ReadHead(OpenBelow(paths_.attempt, "output/failure"), kFailureChars);
+  // The texts only explain an end: it is not held up for them.
+  absl::StatusOr<UniqueFd> failure = OpenBelow(paths_.attempt, "output/failure");
+  if (failure.ok()) texts.failure = ReadHead(*failure, kFailureChars);
   texts.stderr_tail = ReadTail(logs_[MetricScanner::kStderr], kStderrTailBytes);
-  events.push_back({id_, ToRunEnded(*exit, ReadLaunch(paths_.run).value_or(records::Launch()), texts)});
+  events.push_back({id_, ToRunEnded(**exit, (*launch).value_or(records::Launch()), texts)});
   return Progress::kEnded;
 }
 
@@ -93,11 +113,10 @@ void RunFollower::AddMetrics(std::vector<core::Measurement>& found, std::vector<
   events.push_back({id_, RunMetrics{std::exchange(found, {}), scanner_->cursor()}});
 }
 
-RunEnded RunFollower::Lost() const {
+RunEnded RunFollower::Lost(const ClaimView& view) const {
   RunEnded ended;
   ended.outcome = RunEnded::Outcome::kLost;
   ended.time = clock_->Now();
-  const ClaimView view = LookAtClaim(paths_);
   if (!view.claim) {
     ended.reason = "its supervisor could not start it; is the disk full?";
   } else if (view.claim->boot_id != records::BootId()) {

@@ -2,7 +2,7 @@
 // ended.
 //
 // Threads: one at a time. Ownership: owns its scanner and open files; borrows the clock. Errors: none; what cannot be
-// read is reported as a lost run.
+// read now is asked for again.
 #pragma once
 
 #include <memory>
@@ -22,6 +22,7 @@ class RunFollower {
   enum class Progress {
     kWaiting,  // all that there is was read
     kMore,     // there is more to read at once
+    kAgain,    // something could not be read now: call again in a while
     kEnded,    // the last event was a RunEnded; nothing follows
   };
 
@@ -38,17 +39,20 @@ class RunFollower {
   bool reads_output() const { return scanner_ != nullptr; }
 
  private:
+  // False if an output file could not be opened now.
+  bool OpenLogs();
   // True if the files were read to their end. What was found and not yet told is left in `found`.
   bool ReadOutput(std::vector<core::Measurement>& found, std::vector<RunEvent>& events);
   // Tells `found`, if there is any, and empties it.
   void AddMetrics(std::vector<core::Measurement>& found, std::vector<RunEvent>& events);
-  RunEnded Lost() const;
+  RunEnded Lost(const ClaimView& view) const;
 
   const RunId id_;
   const RunPaths paths_;
   const core::Clock* const clock_;
   bool started_;
   std::unique_ptr<MetricScanner> scanner_;
+  bool logs_opened_ = false;
   UniqueFd logs_[2];
 };
 

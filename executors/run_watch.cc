@@ -230,7 +230,8 @@ void RunWatch::TakePidfd(uint64_t token) {
 
 bool RunWatch::IsSupervised(Entry& entry) {
   if (entry.pidfd && !IsGone(entry.pidfd)) return true;
-  return LookAtClaim(entry.follower->paths()).state == ClaimState::kActive;
+  const ClaimState state = LookAtClaim(entry.follower->paths()).state;
+  return state == ClaimState::kActive || state == ClaimState::kUnknown;  // a run is not lost because we could not look
 }
 
 void RunWatch::Look(const RunId& id, int64_t now) {
@@ -256,13 +257,15 @@ void RunWatch::Look(const RunId& id, int64_t now) {
   }
   std::vector<RunEvent> events;
   const RunFollower::Progress progress = entry->follower->Advance(supervised, events);
+  // Before it is forgotten, so that a launch that is repeated meanwhile finds it either watched or ended.
+  if (progress == RunFollower::Progress::kEnded) ended_(id);
   {
     absl::MutexLock lock(&mutex_);
     entry->read_ms = now;
+    entry->unread = progress == RunFollower::Progress::kAgain;
     if (progress == RunFollower::Progress::kMore) wanted_[id] = kNow;
     if (progress == RunFollower::Progress::kEnded) Forget(id);
   }
-  if (progress == RunFollower::Progress::kEnded) ended_(id);
   for (RunEvent& event : events) listener_->OnRunEvent(std::move(event));
 }
 

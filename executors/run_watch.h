@@ -28,8 +28,8 @@ namespace tuner::executors {
 
 class RunWatch {
  public:
-  // `ended` is called before the listener hears that a run has ended: what the run held is free then. UNAVAILABLE: the
-  // kernel refused.
+  // `ended` is called before the listener hears that a run has ended, while it is still watched: what the run held is
+  // free then. UNAVAILABLE: the kernel refused.
   static absl::StatusOr<std::unique_ptr<RunWatch>> Make(RunListener* listener, std::function<void(const RunId&)> ended);
   // Stops watching; a call to the listener that is under way ends first. Runs go on.
   ~RunWatch();
@@ -48,10 +48,11 @@ class RunWatch {
     std::vector<int> watches;               // inotify
     bool unwatched = false;                 // the kernel gave no watch
     bool unsupervised = false;              // its supervisor cannot be watched
+    bool unread = false;                    // something of it could not be read
     std::optional<absl::Duration> stop;     // asked for while nobody could be told
     int64_t read_ms = 0;                    // when its output was last read
 
-    bool polled() const { return unwatched || unsupervised; }
+    bool polled() const { return unwatched || unsupervised || unread; }
   };
   // What a wake-up wants from a run.
   enum Wanted { kLater, kNow };

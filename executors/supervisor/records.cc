@@ -210,8 +210,6 @@ std::optional<Exit> ParseExit(const std::string& text) {
       exit.time_us = number;
     else if (key == "boot_id")
       exit.boot_id = std::move(value);
-    else if (key == "boot_id")
-      exit.boot_id = std::move(value);
     else if (key == "cpu_us")
       exit.cpu_us = number;
     else if (key == "peak_memory_bytes")

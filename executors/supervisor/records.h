@@ -113,8 +113,8 @@ class Files {
   virtual int Close(int fd);
 };
 
-// Replaces `name` in `folder` in one step; after 0, a power cut does not take it back. `reserved`: `Reserve` made room
-// for it.
+// Replaces `name` in `folder` in one step; after 0, a power cut does not take it back. Uses the room that `Reserve`
+// made for it, if it did.
 int WriteDurably(Files& files, int folder, const char* name, const std::string& text);
 // The same without the syncs: atomic for readers, lost by a power cut.
 int WriteAtomically(Files& files, int folder, const char* name, const std::string& text);

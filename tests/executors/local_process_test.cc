@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,9 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/synchronization/notification.h"
+#include "executors/run_follower.h"
+#include "executors/run_watch.h"
 #include "gmock/gmock.h"
 #include "tests/executors/executor_conformance.h"
 #include "tests/executors/process_harness.h"
@@ -295,6 +299,115 @@ TEST_F(LocalProcessTest, GpusAreGivenOnceAndFoundAgain) {
   }
   EXPECT_EQ(harness.Output({"job", "uid-1", 1, 1}), "2,5\n");
   EXPECT_EQ(harness.Output({"job", "uid-1", 4, 1}), "7\n");
+}
+
+// While it lives, this process can open nothing more (EMFILE).
+class FullFdTable {
+ public:
+  FullFdTable() {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    struct rlimit none = {3, before_.rlim_max};  // stdin, stdout, stderr; poll counts by it, too
+    setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~FullFdTable() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  struct rlimit before_;
+};
+
+TEST_F(LocalProcessTest, WhatCannotBeOpenedIsNotAbsent) {
+  RunSpec spec = harness_.ShellSpec(kRun, "echo loss=1");
+  ASSERT_EQ(harness_.Run(spec).outcome, Outcome::kSucceeded);
+  const RunPaths paths = RunPaths::Of(harness_.data_dir(), kRun);
+  const RunId unknown = {"job", "uid-1", 2, 1};
+  {
+    FullFdTable full;
+    EXPECT_EQ(IsFolderOfJob(paths, "uid-1").status().code(), absl::StatusCode::kUnavailable);
+    EXPECT_EQ(PrepareJobFolder(paths, "uid-2").code(), absl::StatusCode::kUnavailable);
+    EXPECT_EQ(LookAtClaim(paths).state, ClaimState::kUnknown);
+    EXPECT_EQ(ReadExit(paths.run).status().code(), absl::StatusCode::kUnavailable);
+    RunSpec other = spec;
+    other.id = unknown;
+    EXPECT_EQ(harness_.executor().Launch(other).code(), absl::StatusCode::kUnavailable);
+    EXPECT_EQ(harness_.executor().Remove("job", "uid-1").code(), absl::StatusCode::kUnavailable);
+  }
+  EXPECT_EQ(harness_.Output(kRun), "loss=1\n");
+  EXPECT_NE(LookAtClaim(paths).state, ClaimState::kNone);
+}
+
+TEST_F(LocalProcessTest, ARunIsNotLostWhileItsRecordsCannotBeOpened) {
+  const RunSpec spec = harness_.ShellSpec(kRun, "echo loss=1");
+  ASSERT_EQ(harness_.Run(spec).outcome, Outcome::kSucceeded);
+  std::vector<RunEvent> events;
+  std::unique_ptr<RunFollower> follower;
+  {
+    FullFdTable full;
+    follower = std::make_unique<RunFollower>(spec, RunPaths::Of(harness_.data_dir(), kRun),
+                                             *CompileMetrics(spec.metrics), false, harness_.Context().clock);
+    EXPECT_EQ(follower->Advance(false, events), RunFollower::Progress::kAgain);
+    EXPECT_TRUE(events.empty());
+  }
+  EXPECT_EQ(follower->Advance(false, events), RunFollower::Progress::kEnded);
+  ASSERT_EQ(events.size(), 3u);  // started, metrics, ended
+  EXPECT_EQ(std::get<RunMetrics>(events[1].what).measurements.size(), 1u);
+  EXPECT_EQ(std::get<RunEnded>(events[2].what).outcome, Outcome::kSucceeded);
+}
+
+TEST_F(LocalProcessTest, ASupervisorThatCannotBeWatchedIsNotAccepted) {
+  const RunId first = {"job", "uid-1", 2, 1};
+  ASSERT_EQ(harness_.Run(harness_.ShellSpec(first, "true")).outcome, Outcome::kSucceeded);  // the spawner is ready
+  // From now on the spawner can start programs, but not open a pidfd. Less than two it could not poll.
+  struct rlimit before;
+  struct rlimit full = {};
+  full.rlim_cur = 2;
+  ASSERT_EQ(prlimit(harness_.spawner_pid(), RLIMIT_NOFILE, nullptr, &before), 0);
+  full.rlim_max = before.rlim_max;
+  ASSERT_EQ(prlimit(harness_.spawner_pid(), RLIMIT_NOFILE, &full, nullptr), 0);
+  const RunSpec spec = harness_.ShellSpec(kRun, "true");
+  EXPECT_EQ(harness_.executor().Launch(spec).code(), absl::StatusCode::kUnavailable);
+  ASSERT_EQ(prlimit(harness_.spawner_pid(), RLIMIT_NOFILE, &before, nullptr), 0);
+  EXPECT_EQ(harness_.Run(spec).outcome, Outcome::kSucceeded);
+}
+
+TEST_F(LocalProcessTest, ARunIsWatchedUntilItsEndIsNoted) {
+  const RunSpec spec = harness_.ShellSpec(kRun, "true");
+  ASSERT_EQ(harness_.Run(spec).outcome, Outcome::kSucceeded);
+  RunRecorder recorder;
+  absl::Notification made;
+  RunWatch* seen = nullptr;
+  bool watched = false;
+  absl::StatusOr<std::unique_ptr<RunWatch>> watch = RunWatch::Make(&recorder, [&](const RunId& id) {
+    made.WaitForNotification();
+    watched = seen->Watches(id);
+  });
+  ASSERT_TRUE(watch.ok());
+  seen = watch->get();
+  made.Notify();
+  seen->Add(kRun,
+            std::make_unique<RunFollower>(spec, RunPaths::Of(harness_.data_dir(), kRun), nullptr, true,
+                                          harness_.Context().clock),
+            UniqueFd());
+  recorder.AwaitEnded(kRun);
+  EXPECT_TRUE(watched);
+}
+
+TEST_F(LocalProcessTest, ASupervisorWithoutAFolderIsFoundInPath) {
+  const std::string before = getenv("PATH");
+  ExecutorContext context = harness_.Context();
+  const size_t slash = context.supervisor_path.rfind('/');
+  const std::string folder = context.supervisor_path.substr(0, slash);
+  context.supervisor_path = context.supervisor_path.substr(slash + 1);
+  setenv("PATH", "/no/such/folder:/usr/bin", 1);
+  const absl::Status missing = MakeLocalProcessExecutor(context).status();
+  EXPECT_EQ(missing.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(missing.message(), HasSubstr("'tuner-supervisor' in PATH (/no/such/folder:/usr/bin)"));
+  setenv("PATH", absl::StrCat("/no/such/folder:", folder).c_str(), 1);
+  harness_.Shutdown();
+  absl::StatusOr<std::unique_ptr<Executor>> executor = MakeLocalProcessExecutor(context);
+  setenv("PATH", before.c_str(), 1);
+  ASSERT_TRUE(executor.ok()) << executor.status();
+  ASSERT_TRUE((*executor)->Launch(harness_.ShellSpec(kRun, "true")).ok());
+  EXPECT_EQ(harness_.recorder().AwaitEnded(kRun).outcome, Outcome::kSucceeded);
 }
 
 TEST_F(LocalProcessTest, PathsOutsideOfTheDataFolderAreRefused) {

@@ -48,6 +48,7 @@ class ProcessHarness : public ExecutorHarness {
   // Destroys the executor only.
   void Shutdown() { executor_.reset(); }
   ExecutorContext Context() const;
+  pid_t spawner_pid() const { return spawner_.pid; }
 
  private:
   const Options options_;
