@@ -131,7 +131,10 @@ absl::Status LocalProcessExecutor::Launch(const RunSpec& spec) {
   const absl::StatusOr<bool> ours = IsFolderOfJob(paths, spec.id.job_uid);
   if (!ours.ok()) return ours.status();
   if (*ours && LookAtClaim(paths).state != ClaimState::kNone) {
-    return AdoptOne(spec, paths, false).status();
+    const absl::StatusOr<bool> adopted = AdoptOne(spec, paths, false);
+    if (!adopted.ok()) return adopted.status();
+    if (*adopted) return absl::OkStatus();
+    // The supervisor that was seen gave up before it claimed the run: nobody runs it.
   }
   absl::StatusOr<std::vector<int>> gpus = gpus_.Reserve(spec.id, options->gpus());
   if (!gpus.ok()) return gpus.status();

@@ -1,5 +1,6 @@
 // `tuner run` with its own server, as a person meets it: to the end, again, with larger limits, changed, and
 // interrupted.
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <csignal>
@@ -161,6 +162,29 @@ TEST_F(RunTest, ASecondCtrlCKills) {
   const Outcome outcome = running.Wait();
   EXPECT_EQ(outcome.exit_code, 130) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("Killing the running trials."));
+}
+
+TEST_F(RunTest, OpensAsManyFilesAsItMayAndTrialsAsManyAsTheyWereGiven) {
+  struct rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_GT(before.rlim_max, 200u);
+  struct rlimit low = before;
+  low.rlim_cur = 200;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
+  // The trial's supervisor, the spawner and the program are its forebears.
+  WriteJob(
+      "parent() { sed -n 's/^PPid:[^0-9]*//p' /proc/$1/status; }\n"
+      "limit() { sed -n 's/^Max open files *\\([0-9]*\\).*/\\1/p' /proc/$1/limits; }\n"
+      "echo \"$(limit $$) $(limit $(parent $(parent $(parent $$))))\" > limits; echo loss=1\n",
+      1);
+  const Outcome outcome = Tuner({"run", "job.yaml"});
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  std::ifstream limits(folder_.path() + "/limits");
+  rlim_t trial = 0, program = 0;
+  limits >> trial >> program;
+  EXPECT_EQ(trial, 200u);
+  EXPECT_EQ(program, before.rlim_max);
 }
 
 TEST_F(RunTest, OtherShellsSeeARunningJob) {

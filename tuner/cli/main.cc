@@ -1,5 +1,6 @@
 // The `tuner` program: gathers what the command line needs from the process, and runs it.
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -10,6 +11,19 @@
 #include "executors/spawner.h"
 #include "tuner/cli/environment.h"
 #include "tuner/server/wiring.h"
+
+namespace {
+
+// Each running trial and each client takes file descriptors, and the usual limit is low for the sake of programs that
+// use select.
+void RaiseFileLimit() {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   // A reader that went away (`tuner trials JOB | head`) ends the output, not the server.
@@ -33,6 +47,7 @@ int main(int argc, char** argv) {
     if (started.ok()) {
       spawner = *std::move(started);
       environment.spawner_fd = spawner.fd();
+      RaiseFileLimit();  // trials keep the limit of the spawner
     }
   }
   return tuner::cli::Main(environment);
