@@ -26,11 +26,11 @@ namespace {
 absl::StatusOr<std::string> ReadToken(const std::string& path) {
   absl::StatusOr<std::string> text = ReadFile(path);
   if (!text.ok()) return text.status();
-  std::string token(absl::StripAsciiWhitespace(*text));
+  const absl::string_view token = absl::StripAsciiWhitespace(*text);
   if (token.size() < 16) {
     return absl::DataLossError(absl::StrCat(path, " holds no token; remove the file to have a new one made"));
   }
-  return token;
+  return std::string(token);
 }
 
 // A lock between processes, held while the object lives.
