@@ -36,8 +36,11 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-Wno-maybe-uninitialized -Wno-array-bounds)
 endif()
 if(TUNER_WERROR)
-  # GCC 12 warns of overlaps and reads inside of std::string's operator+ that cannot be (its bug 105651).
-  add_compile_options(-Werror $<$<CXX_COMPILER_ID:GNU>:-Wno-error=restrict> $<$<CXX_COMPILER_ID:GNU>:-Wno-error=stringop-overread>)
+  # GCC 12 warns of overlaps and overflows inside of std::string's operator+ and moves that cannot be (its bug 105651).
+  add_compile_options(-Werror)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    add_compile_options(-Wno-error=restrict -Wno-error=stringop-overread -Wno-error=stringop-overflow)
+  endif()
 endif()
 if(TUNER_SANITIZE)
   add_compile_options(-fsanitize=${TUNER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

@@ -30,7 +30,7 @@ const RunId kRun = {"job", "uid-1", 1, 1};
 
 class AdoptionTest : public testing::Test {
  protected:
-  // A server with runs of `script`, killed after `micros`, or if that is negative when all are launched.
+  // A server with runs of `script`, killed after `micros`, or if that is negative when all run.
   void RunServerAndKillIt(int runs, const std::string& script, int micros) {
     bp::ipstream said;
     bp::child server(
@@ -40,7 +40,7 @@ class AdoptionTest : public testing::Test {
     std::string line;
     if (micros < 0) {
       std::getline(said, line);
-      EXPECT_EQ(line, "launched");
+      EXPECT_EQ(line, "started");
     } else {
       const UniqueFd pidfd = OpenPidfd(server.id());
       struct pollfd fd = {pidfd.get(), POLLIN, 0};
@@ -94,6 +94,7 @@ TEST_F(AdoptionTest, ATimeLimitHoldsWithoutAServer) {
   RunSpec spec = Spec(1, "exec sleep 1000");
   spec.time_limit = absl::Milliseconds(200);
   ASSERT_TRUE(harness_->executor().Launch(spec).ok());
+  ASSERT_TRUE(harness_->recorder().AwaitStarted(kRun));
   harness_->Restart();
   ASSERT_TRUE(Adopt(spec));
   EXPECT_EQ(harness_->recorder().AwaitEnded(kRun).outcome, Outcome::kTimedOut);

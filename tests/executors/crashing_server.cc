@@ -1,5 +1,5 @@
 // A server reduced to its executor, for tests that kill it: launches RUNS runs in DATA, each of which notes that it was
-// started and then runs SCRIPT, says "launched" and waits for its end.
+// started and then runs SCRIPT, says "started" when all run, and waits for its end.
 //
 //   crashing_server SUPERVISOR DATA RUNS SCRIPT
 #include <unistd.h>
@@ -29,10 +29,14 @@ int main(int argc, char** argv) {
   context.spawner_fd = spawner->fd();
   const auto executor = MakeLocalProcessExecutor(context);
   if (!executor.ok()) return 1;
-  for (int trial = 1; trial <= atoi(argv[3]); ++trial) {
+  const int runs = atoi(argv[3]);
+  for (int trial = 1; trial <= runs; ++trial) {
     if (!(*executor)->Launch(CountedSpec(argv[2], {"job", "uid-1", trial, 1}, argv[4])).ok()) return 1;
   }
-  puts("launched");
+  for (int trial = 1; trial <= runs; ++trial) {
+    if (!recorder.AwaitStarted({"job", "uid-1", trial, 1})) return 1;
+  }
+  puts("started");
   fflush(stdout);
   while (true) pause();
 }
