@@ -28,7 +28,7 @@ std::string Number(double value) {
   if (std::abs(value) < 10) return absl::StrFormat("%.2f", value);
   if (std::abs(value) < 100) return absl::StrFormat("%.1f", value);
   std::string digits = absl::StrFormat("%.0f", value);
-  for (int i = static_cast<int>(digits.size()) - 3; i > (digits[0] == '-' ? 1 : 0); i -= 3) digits.insert(i, ",");
+  for (int i = static_cast<int>(digits.size()) - 3; i > (digits[0] == '-' ? 1 : 0); i -= 3) digits.insert(i, 1, ',');
   return digits;
 }
 

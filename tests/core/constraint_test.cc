@@ -234,7 +234,7 @@ TEST(ConstraintTest, EveryRefusalQuotesThePlaceAndSaysWhatToChange) {
       {"not x - a != 0",
        "at character 5 `x - a != 0` asks for equality with x, which is continuous, so hardly any point "
        "has it; allow a margin with <= and >=, or compute one parameter from the others in the trial"},
-      {std::string(51, '(') + "a <= 3" + std::string(51, ')'),
+      {absl::StrCat(std::string(51, '('), "a <= 3", std::string(51, ')')),
        "at character 52 it is nested deeper than 50 levels; write it flatter"},
       {std::string(2000, ' '), "has 2000 characters; write it in at most 1000, or as several"},
   };
