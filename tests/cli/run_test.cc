@@ -176,7 +176,7 @@ TEST_F(RunTest, OpensAsManyFilesAsItMayAndTrialsAsManyAsTheyWereGiven) {
       "parent() { sed -n 's/^PPid:[^0-9]*//p' /proc/$1/status; }\n"
       "limit() { sed -n 's/^Max open files *\\([0-9]*\\).*/\\1/p' /proc/$1/limits; }\n"
       "echo \"$(limit $$) $(limit $(parent $(parent $(parent $$))))\" > limits; echo loss=1\n",
-      1);
+      2);
   const Outcome outcome = Tuner({"run", "job.yaml"});
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
