@@ -3,7 +3,6 @@
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
@@ -17,7 +16,6 @@ namespace {
 
 constexpr uint32_t kForecastStream = 0x6210;
 constexpr int kForecastSamples = 512;
-constexpr int kFanovaSamples = 1024;
 
 class BayesianModel : public ModelView {
  public:
@@ -35,7 +33,7 @@ class BayesianModel : public ModelView {
     result.label_mean = label.mean[0];
     result.label_standard_deviation = std::sqrt(label.variance[0]);
     result.mean = Value(label.mean[0]);
-    result.standard_deviation = s_.warp.InverseSlope(label.mean[0]) * result.label_standard_deviation;
+    result.standard_deviation = Deviation(label.mean[0], result.label_standard_deviation);
     result.acquisition = acquisition_.Values(column)[0];
     return result;
   }
@@ -60,23 +58,25 @@ class BayesianModel : public ModelView {
     return shares;
   }
 
-  // Of the posterior mean in the objective's unit; a parameter alone, interactions left out.
+  // Of the posterior mean in the objective's unit.
   absl::btree_map<std::string, double> FanovaImportance() const override {
-    const auto mean = [this](const std::vector<std::vector<double>>& points) {
-      std::vector<std::vector<double>> snapped = points;
-      for (std::vector<double>& units : snapped) s_.encoder->Snap(absl::MakeSpan(units));
-      const Eigen::VectorXd labels = acquisition_.model().Mean(s_.encoder->EncodeAll(snapped));
-      std::vector<double> values(snapped.size());
+    const auto d = static_cast<size_t>(s_.encoder->parameter_count());
+    const auto mean = [&](absl::Span<const double> units, absl::Span<double> values) {
+      std::vector<std::vector<double>> points;
+      for (size_t i = 0; i < values.size(); ++i) {
+        const absl::Span<const double> point = units.subspan(i * d, d);
+        s_.encoder->Snap(absl::MakeSpan(points.emplace_back(point.begin(), point.end())));
+      }
+      const Eigen::VectorXd labels = acquisition_.model().Mean(s_.encoder->EncodeAll(points));
       for (size_t i = 0; i < values.size(); ++i) values[i] = s_.warp.Inverse(labels[static_cast<Eigen::Index>(i)]);
-      return values;
     };
-    const std::vector<double> indices =
-        gp::FirstOrderIndices(mean, s_.encoder->parameter_count(), kFanovaSamples, s_.seed);
-    const double sum = std::accumulate(indices.begin(), indices.end(), 0.0);
+    const int dimensions = s_.encoder->parameter_count();
+    const gp::AnovaIndices indices =
+        gp::FunctionalAnova(dimensions, mean, {.samples = gp::AnovaSamples(dimensions), .seed = s_.seed});
     absl::btree_map<std::string, double> shares;
     for (const int parameter : s_.encoder->group_parameters()) {
       const std::string& name = s_.encoder->space().parameters()[static_cast<size_t>(parameter)].name;
-      shares[name] = sum > 0 ? indices[static_cast<size_t>(parameter)] / sum : 0;
+      shares[name] = indices.shares[static_cast<size_t>(parameter)];
     }
     return shares;
   }
@@ -112,18 +112,17 @@ class BayesianModel : public ModelView {
     for (size_t i = 0; i < s_.trials.size(); ++i) {
       if (std::isnan(s_.objectives[i])) continue;
       const auto row = static_cast<Eigen::Index>(i);
-      result.push_back(
-          {.trial = s_.trials[i],
-           .observed = s_.objectives[i],
-           .mean = Value(labels.mean[row]),
-           .standard_deviation = s_.warp.InverseSlope(labels.mean[row]) * std::sqrt(labels.variance[row])});
+      result.push_back({.trial = s_.trials[i],
+                        .observed = s_.objectives[i],
+                        .mean = Value(labels.mean[row]),
+                        .standard_deviation = Deviation(labels.mean[row], std::sqrt(labels.variance[row]))});
     }
     return result;
   }
 
   double NoiseDeviation() const override {
     if (s_.posterior.size() == 0) return 0;
-    return s_.warp.InverseSlope(s_.posterior.MeanAtPoints().maxCoeff()) * std::sqrt(s_.posterior.noise());
+    return Deviation(s_.posterior.MeanAtPoints().maxCoeff(), std::sqrt(s_.posterior.noise()));
   }
 
   DataRows Data() const override {
@@ -172,6 +171,13 @@ class BayesianModel : public ModelView {
   double Value(double label) const {
     const double value = s_.warp.Inverse(label);
     return s_.goal == core::Goal::kMaximize ? value : -value;
+  }
+
+  // In the user's unit: half of what lies between one deviation less and one more. The warp's slope at the mean alone
+  // would jump wherever the warp has a corner.
+  double Deviation(double mean, double deviation) const {
+    const double half = s_.warp.Inverse(mean + deviation) / 2 - s_.warp.Inverse(mean - deviation) / 2;
+    return half > 0 ? half : s_.warp.InverseSlope(mean) * deviation;
   }
 
   const std::string& Name(int group) const {

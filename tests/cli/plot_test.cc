@@ -12,6 +12,7 @@
 #include "tests/cli/fake_service.h"
 #include "tuner/cli/gnuplot.h"
 #include "tuner/cli/plot_data.h"
+#include "tuner/cli/plot_model.h"
 #include "tuner/cli/plot_script.h"
 
 namespace tuner::cli {
@@ -60,6 +61,53 @@ PlotData FrontForest(int count, int objectives) {
   return MakePlotData(job, trials);
 }
 
+// What a service says of the forest's model: bowls around (-2.3, 6), by the grid's points.
+v1::ExplainTuningJobResponse Explained(const v1::ExplainTuningJobRequest& request,
+                                       const v1::ListTrialsResponse& trials) {
+  v1::ExplainTuningJobResponse explained;
+  (*explained.mutable_fanova_importance())["learning_rate"] = 0.61;
+  (*explained.mutable_fanova_importance())["depth"] = 0.3;
+  (*explained.mutable_fanova_importance())["kernel_{x}"] = 0.06;
+  (*explained.mutable_fanova_importance())["bias"] = 0.03;
+  for (const auto& [name, share] : explained.fanova_importance()) {
+    (*explained.mutable_length_scale_importance())[name] = 0.5 * share + 0.125;
+  }
+  for (const auto& point : request.points()) {
+    const double rate = std::log10(point.parameters().at("learning_rate").number_value());
+    const double depth = point.parameters().at("depth").number_value();
+    auto& prediction = *explained.add_predictions();
+    prediction.set_mean(0.1 + std::abs(rate + 2.3) * 0.2 + std::abs(depth - 6) * 0.03);
+    prediction.set_standard_deviation(0.02 + 0.05 * std::abs(rate + 2));
+  }
+  for (const v1::Trial& trial : trials.trials()) {
+    if (trial.state() != v1::Trial::COMPLETED) continue;
+    auto& left_out = *explained.add_left_out();
+    left_out.set_trial(trial.number());
+    left_out.set_observed(trial.objective());
+    left_out.set_mean(trial.objective() + 0.03 * std::sin(trial.number()));
+    left_out.set_standard_deviation(0.013);
+  }
+  return explained;
+}
+
+PlotData ModelForest(int count) {
+  tuner::testing::FakeService service;
+  tuner::testing::FillForest(service, count);
+  const v1::TuningJob& job = service.jobs["tuningJobs/forest"];
+  v1::ListTrialsResponse trials;
+  for (const v1::Trial& trial : service.trials["tuningJobs/forest"]) *trials.add_trials() = trial;
+  PlotData data = MakePlotData(job, trials);
+  v1::ExplainTuningJobRequest request;
+  auto grid = ChooseGrid(job, Explained(request, trials), "", "");
+  if (!grid.ok()) {
+    data.model = MakePlotModel(Explained(request, trials), std::nullopt);
+    return data;
+  }
+  AddGridPoints(job, *grid, request);
+  data.model = MakePlotModel(Explained(request, trials), *std::move(grid));
+  return data;
+}
+
 PlotData Forest(int count) {
   tuner::testing::FakeService service;
   tuner::testing::FillForest(service, count);
@@ -89,11 +137,14 @@ std::string Drawn(const std::string& kind, const PlotData& data, const std::stri
   const tuner::testing::TestFolder folder;
   const std::string file = folder.path() + "/it's a picture." + format;
   const PlotSize size = SizeOf(kind, data, {});
-  const std::string body = kind == "history"    ? HistoryScript(data, size)
-                           : kind == "parallel" ? ParallelScript(data, size)
-                           : kind == "slice"    ? SliceScript(data, size)
-                           : kind == "front"    ? FrontScript(data, size)
-                                                : CurvesScript(data, size);
+  const std::string body = kind == "history"      ? HistoryScript(data, size)
+                           : kind == "parallel"   ? ParallelScript(data, size)
+                           : kind == "slice"      ? SliceScript(data, size)
+                           : kind == "front"      ? FrontScript(data, size)
+                           : kind == "importance" ? ImportanceScript(data, size)
+                           : kind == "contour"    ? ContourScript(data, size)
+                           : kind == "loo"        ? LeaveOneOutScript(data, size)
+                                                  : CurvesScript(data, size);
   const auto status = RunGnuplot(Preamble(format, file, size) + body + "unset output\n");
   EXPECT_TRUE(status.ok()) << kind << ": " << status;
   std::ifstream in(file, std::ios::binary);
@@ -150,7 +201,12 @@ TEST_P(PictureTest, OfThreeObjectives) { ExpectPicture(FrontForest(80, 3)); }
 TEST_P(PictureTest, OfOneTrialWithTwoObjectives) { ExpectPicture(FrontForest(1, 2)); }
 TEST_P(PictureTest, OfTwoObjectivesAndNoTrial) { ExpectPicture(FrontForest(0, 2)); }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, PictureTest, ::testing::Values("history", "parallel", "slice", "curves", "front"),
+TEST_P(PictureTest, OfAModel) { ExpectPicture(ModelForest(60)); }
+TEST_P(PictureTest, OfAModelOfOneTrial) { ExpectPicture(ModelForest(1)); }
+
+INSTANTIATE_TEST_SUITE_P(Kinds, PictureTest,
+                         ::testing::Values("history", "parallel", "slice", "curves", "front", "importance", "contour",
+                                           "loo"),
                          [](const auto& kind) { return kind.param; });
 
 TEST(PlotDataTest, LeavesOutWhatIsNotFinite) {
@@ -210,6 +266,41 @@ TEST(PlotScriptTest, TheFrontsEdgeIsAStaircase) {
     EXPECT_EQ(corners[1 + 2 * i].first, data.trials[data.front[i] - 1].outcomes[0]);
     EXPECT_EQ(corners[1 + 2 * i].second, data.trials[data.front[i] - 1].outcomes[1]);
   }
+}
+
+TEST(PlotModelTest, TheGridTakesWhatMattersMostAndKeepsTheRest) {
+  const PlotData data = ModelForest(60);
+  ASSERT_TRUE(data.model->grid.has_value());
+  const PlotModel::Grid& grid = *data.model->grid;
+  EXPECT_EQ(grid.x.axis.name, "learning_rate");
+  EXPECT_EQ(grid.y.axis.name, "depth");
+  EXPECT_EQ(grid.around, data.best);
+  ASSERT_EQ(grid.x.values.size(), 41u);
+  EXPECT_EQ(grid.x.values[0].number_value(), 1e-4);
+  EXPECT_NEAR(grid.x.values[20].number_value(), std::pow(10, -2.5), 1e-12) << "evenly on its scale";
+  EXPECT_EQ(grid.x.values[40].number_value(), 1e-1);
+  EXPECT_EQ(grid.x.CoordinateOf(1e-1), 1);
+  ASSERT_EQ(grid.y.values.size(), 9u) << "every whole number";
+  EXPECT_EQ(grid.y.CoordinateOf(3), 0.125);
+  EXPECT_EQ(grid.means.size(), 41u * 9);
+  EXPECT_THAT(data.model->importance.front().name, "learning_rate");
+
+  tuner::testing::FakeService service;
+  tuner::testing::FillForest(service, 12);
+  const v1::TuningJob& job = service.jobs["tuningJobs/forest"];
+  const auto chosen = ChooseGrid(job, {}, "kernel_{x}", "bias");
+  ASSERT_TRUE(chosen.ok()) << chosen.status();
+  EXPECT_EQ(chosen->x.values.size(), 3u);
+  EXPECT_TRUE(chosen->y.values[1].bool_value());
+  v1::ExplainTuningJobRequest request;
+  AddGridPoints(job, *chosen, request);
+  ASSERT_EQ(request.points_size(), 6);
+  EXPECT_EQ(request.points(5).parameters().at("depth").number_value(),
+            job.best_trial().parameters().at("depth").number_value());
+  const absl::Status wrong = ChooseGrid(job, {}, "depht", "").status();
+  EXPECT_EQ(wrong.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(wrong.message()), HasSubstr("choose of: learning_rate, depth"));
+  EXPECT_EQ(ChooseGrid({}, {}, "", "").status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
 TEST(PlotDataTest, AxesKnowTheirScale) {

@@ -266,6 +266,56 @@ TEST_F(JobsTest, EverySuggestionIsRecomputedWhateverTheLimitsAreNow) {
   EXPECT_EQ(stub().ReplayTuningJob(Context().get(), request, &replay).error_code(), StatusCode::NOT_FOUND);
 }
 
+TEST_F(JobsTest, ExplainsAJobThatRunsAndOneThatHasEnded) {
+  v1::TuningJobSpec spec = AskTellSpec("job", 12);
+  spec.mutable_strategy()->mutable_bayesian();
+  spec.mutable_strategy()->set_random_seed(5);
+  Create(stub(), spec);
+  const auto run = [&](int trials) {
+    for (int i = 0; i < trials; ++i) {
+      const v1::SuggestTrialsResponse held = Suggest(stub(), "tuningJobs/job", "w");
+      ASSERT_EQ(held.trials_size(), 1);
+      const double x = held.trials(0).parameters().at("x").number_value();
+      ASSERT_TRUE(Complete(stub(), held.trials(0), (x - 0.3) * (x - 0.3)).ok());
+    }
+  };
+  v1::ExplainTuningJobRequest request;
+  request.set_name("tuningJobs/job");
+  v1::ExplainTuningJobResponse response;
+  const auto explain = [&] {
+    response.Clear();
+    return stub().ExplainTuningJob(Context().get(), request, &response);
+  };
+  EXPECT_EQ(explain().error_code(), StatusCode::FAILED_PRECONDITION) << "nothing is known yet";
+  run(10);
+  request.set_leave_one_out(true);
+  (*request.mutable_at())["x"].set_number_value(0.3);
+  grpc::Status status = explain();
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(response.observations(), 10);
+  EXPECT_EQ(response.left_out_size(), 10);
+  EXPECT_NEAR(response.point().mean(), 0, 0.05);
+  EXPECT_GT(response.point().standard_deviation(), 0);
+  EXPECT_EQ(response.point().nearest_trials_size(), 5);
+  EXPECT_NEAR(response.fanova_importance().at("x"), 1, 1e-9);
+  EXPECT_TRUE(response.has_estimated_time_left());
+  run(2);
+  v1::TuningJob job;
+  ASSERT_TRUE(Get("tuningJobs/job", &job).ok());
+  ASSERT_EQ(job.state(), v1::TuningJob::COMPLETED);
+  request.clear_at();
+  request.set_trial(12);
+  status = explain();
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(response.observations(), 12);
+  EXPECT_THAT(response.point().explanation(), HasSubstr("Trial 12 was chosen by the model, fitted to"));
+  request.set_trial(13);
+  EXPECT_EQ(explain().error_code(), StatusCode::NOT_FOUND);
+  request.clear_trial();
+  (*request.mutable_at())["x"].set_number_value(7);
+  EXPECT_EQ(explain().error_code(), StatusCode::INVALID_ARGUMENT);
+}
+
 TEST_F(JobsTest, ComparesJobsSideBySide) {
   v1::TuningJobSpec spec = AskTellSpec("a", 3);
   spec.mutable_strategy()->set_random_seed(1);

@@ -1,10 +1,8 @@
 // What the Bayesian strategy's model says of points and of the job.
 #include <cmath>
-#include <numeric>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "strategies/gp/fanova.h"
 #include "tests/strategies/strategy_jobs.h"
 
 namespace tuner::strategies {
@@ -100,28 +98,6 @@ TEST(BayesianModelTest, LessIsExpectedOfMoreTrialsTheMoreIsKnown) {
   const auto late = AfterTrials(Spec(core::Goal::kMinimize), 40)->model()->ExpectedImprovement(10);
   EXPECT_GE(late, 0);
   EXPECT_GT(early, late);
-}
-
-// Indices of the Ishigami function are known: 0.3139, 0.4424, 0.
-TEST(FanovaTest, IshigamiIndices) {
-  const auto ishigami = [](const std::vector<std::vector<double>>& points) {
-    std::vector<double> values;
-    for (const auto& p : points) {
-      const double x = (2 * p[0] - 1) * M_PI, y = (2 * p[1] - 1) * M_PI, z = (2 * p[2] - 1) * M_PI;
-      values.push_back(std::sin(x) + 7 * std::pow(std::sin(y), 2) + 0.1 * std::pow(z, 4) * std::sin(x));
-    }
-    return values;
-  };
-  const std::vector<double> indices = gp::FirstOrderIndices(ishigami, 3, 8192, 1);
-  EXPECT_NEAR(indices[0], 0.3139, 0.02);
-  EXPECT_NEAR(indices[1], 0.4424, 0.02);
-  EXPECT_NEAR(indices[2], 0, 0.02);
-}
-
-TEST(FanovaTest, ConstantFunctionsAndNoSamples) {
-  const auto constant = [](const auto& points) { return std::vector<double>(points.size(), 2.0); };
-  EXPECT_EQ(gp::FirstOrderIndices(constant, 2, 64, 1), std::vector<double>(2, 0));
-  EXPECT_EQ(gp::FirstOrderIndices(constant, 2, 0, 1), std::vector<double>(2, 0));
 }
 
 }  // namespace

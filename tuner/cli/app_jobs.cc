@@ -142,6 +142,27 @@ void AddClone(CLI::App& app, Choice& choice) {
   clone->add_flag("--print", options->file_only, "Print the job file, create nothing");
 }
 
+void AddExplain(CLI::App& app, Choice& choice) {
+  std::shared_ptr<ExplainOptions> options;
+  CLI::App* explain =
+      AddVerb(app, choice, kGroup, "explain", "Say what the model knows, and why a trial was chosen",
+              "For jobs of the bayesian strategy, running or finished: how much each parameter matters, what 10 more "
+              "trials would bring,\n"
+              "how long the job will take; of a trial or point, what the model expects there. --at takes what is not "
+              "given from the best trial.\n\n"
+              "Example:\n"
+              "  tuner explain xgboost-cancer\n"
+              "  tuner explain xgboost-cancer --trial 12\n"
+              "  tuner explain xgboost-cancer --at eta=0.1 max_depth=4",
+              &ExplainJob, options);
+  explain->add_option("job", options->job, "Job")->required()->type_name("JOB");
+  auto* trial = explain->add_option("--trial", options->trial, "Explain this trial")->type_name("N");
+  explain->add_option("--at", options->at, "Explain this point: NAME=VALUE ...")
+      ->type_name("NAME=VALUE")
+      ->excludes(trial);
+  explain->add_flag("--data", options->data, "With --output json: also what the model was fitted to");
+}
+
 void AddCompare(CLI::App& app, Choice& choice) {
   std::shared_ptr<CompareOptions> options;
   AddVerb(app, choice, kGroup, "compare", "Put jobs side by side",
@@ -164,6 +185,7 @@ void AddJobVerbs(CLI::App& app, Choice& choice) {
   AddList(app, choice);
   AddOneJobVerbs(app, choice);
   AddClone(app, choice);
+  AddExplain(app, choice);
   AddCompare(app, choice);
 }
 

@@ -102,21 +102,25 @@ void AddFiles(CLI::App& app, Choice& choice) {
 
 void AddPlot(CLI::App& app, Choice& choice) {
   std::shared_ptr<PlotOptions> options;
-  CLI::App* plot =
-      AddVerb(app, choice, kGroup, "plot", "Draw a job: history, parallel coordinates, slices, metric curves",
-              "history: value of each trial and the best so far; parallel: all parameters side by side, coloured by "
-              "the objective; slice: objective\n"
-              "against each parameter; curves: every metric of each trial by step; front: several objectives "
-              "against each other. Needs gnuplot. Files are named "
-              "JOB-KIND.svg unless --out names one.\n\n"
-              "Example:\n"
-              "  tuner plot xgboost-cancer\n"
-              "  tuner plot xgboost-cancer --kind history --format png --out history.png",
-              &PlotJob, options);
+  CLI::App* plot = AddVerb(
+      app, choice, kGroup, "plot", "Draw a job: history, parallel coordinates, slices, metric curves, front, model",
+      "history: value of each trial and the best so far; parallel: all parameters side by side, coloured by "
+      "the objective; slice: objective\n"
+      "against each parameter; curves: every metric of each trial by step; front: several objectives "
+      "against each other. Of the model of the bayesian strategy: importance of each parameter; contour: "
+      "what it expects of two parameters, and how sure it is; loo: each trial as the others predict it. Needs "
+      "gnuplot. Files are named "
+      "JOB-KIND.svg unless --out names one.\n\n"
+      "Example:\n"
+      "  tuner plot xgboost-cancer\n"
+      "  tuner plot xgboost-cancer --kind history --format png --out history.png",
+      &PlotJob, options);
   plot->add_option("job", options->job, "Job")->required()->type_name("JOB");
-  plot->add_option("--kind", options->kind, "history, parallel, slice, curves, front or all")
-      ->check(CLI::IsMember({"history", "parallel", "slice", "curves", "front", "all"}))
+  plot->add_option("--kind", options->kind, "history, parallel, slice, curves, front, importance, contour, loo or all")
+      ->check(CLI::IsMember({"history", "parallel", "slice", "curves", "front", "importance", "contour", "loo", "all"}))
       ->capture_default_str();
+  plot->add_option("--x", options->x, "contour: parameter across [the most important]")->type_name("NAME");
+  plot->add_option("--y", options->y, "contour: parameter upwards [the next]")->type_name("NAME");
   plot->add_option("--format", options->format, "svg or png [by the file's ending, else svg]")
       ->check(CLI::IsMember({"svg", "png"}));
   plot->add_option("--out", options->out, "File (one kind) or folder [this folder]")->type_name("PATH");

@@ -123,6 +123,9 @@ class GrpcClient : public Client {
   absl::StatusOr<v1::ReplayTuningJobResponse> Call(const v1::ReplayTuningJobRequest& request) override {
     return Unary<v1::ReplayTuningJobResponse>(&TuningService::Stub::ReplayTuningJob, request, kLongestReplay);
   }
+  absl::StatusOr<v1::ExplainTuningJobResponse> Call(const v1::ExplainTuningJobRequest& request) override {
+    return Unary<v1::ExplainTuningJobResponse>(&TuningService::Stub::ExplainTuningJob, request);
+  }
   absl::StatusOr<v1::CompareTuningJobsResponse> Call(const v1::CompareTuningJobsRequest& request) override {
     return Unary<v1::CompareTuningJobsResponse>(&TuningService::Stub::CompareTuningJobs, request);
   }

@@ -51,6 +51,7 @@ class Client {
   virtual absl::StatusOr<v1::ReportMeasurementsResponse> Call(const v1::ReportMeasurementsRequest& request) = 0;
   virtual absl::StatusOr<v1::Trial> Call(const v1::CompleteTrialRequest& request) = 0;
   virtual absl::StatusOr<v1::ReplayTuningJobResponse> Call(const v1::ReplayTuningJobRequest& request) = 0;
+  virtual absl::StatusOr<v1::ExplainTuningJobResponse> Call(const v1::ExplainTuningJobRequest& request) = 0;
   virtual absl::StatusOr<v1::CompareTuningJobsResponse> Call(const v1::CompareTuningJobsRequest& request) = 0;
   virtual absl::StatusOr<v1::ListStrategiesResponse> Call(const v1::ListStrategiesRequest& request) = 0;
   virtual absl::StatusOr<v1::ListExecutorsResponse> Call(const v1::ListExecutorsRequest& request) = 0;

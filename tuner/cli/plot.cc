@@ -12,6 +12,7 @@
 #include "tuner/cli/gnuplot.h"
 #include "tuner/cli/job_view.h"
 #include "tuner/cli/pages.h"
+#include "tuner/cli/plot_model.h"
 #include "tuner/cli/plot_script.h"
 #include "tuner/cli/verbs.h"
 
@@ -24,15 +25,36 @@ struct Kind {
   const char* name;
   std::string (*script)(const PlotData&, PlotSize);
 };
-constexpr Kind kKinds[] = {{"history", &HistoryScript},
-                           {"parallel", &ParallelScript},
-                           {"slice", &SliceScript},
-                           {"curves", &CurvesScript},
-                           {"front", &FrontScript}};
+constexpr Kind kKinds[] = {{"history", &HistoryScript}, {"parallel", &ParallelScript},
+                           {"slice", &SliceScript},     {"curves", &CurvesScript},
+                           {"front", &FrontScript},     {"importance", &ImportanceScript},
+                           {"contour", &ContourScript}, {"loo", &LeaveOneOutScript}};
+
+bool IsOfModel(std::string_view kind) { return kind == "importance" || kind == "contour" || kind == "loo"; }
 
 bool IsWanted(const Kind& kind, const PlotOptions& options, const PlotData& data) {
   if (options.kind != "all") return options.kind == kind.name;
+  if (IsOfModel(kind.name)) return data.model.has_value();
   return std::string_view(kind.name) != "front" || !data.objectives.empty();
+}
+
+// What the service says of the job's model: importances first, as they say of which two parameters the contour is.
+absl::StatusOr<PlotModel> FetchModel(Client& client, const v1::TuningJob& job, const PlotOptions& options) {
+  v1::ExplainTuningJobRequest request;
+  request.set_name(job.name());
+  request.set_leave_one_out(true);
+  auto explained = client.Call(request);
+  if (!explained.ok()) return explained.status();
+  if (options.kind != "all" && options.kind != "contour") return MakePlotModel(*explained, std::nullopt);
+  auto grid = ChooseGrid(job, *explained, options.x, options.y);
+  if (!grid.ok()) {
+    if (options.kind == "contour") return grid.status();
+    return MakePlotModel(*explained, std::nullopt);
+  }
+  AddGridPoints(job, *grid, request);
+  explained = client.Call(request);
+  if (!explained.ok()) return explained.status();
+  return MakePlotModel(*explained, *std::move(grid));
 }
 
 std::string FormatOf(const PlotOptions& options) {
@@ -89,7 +111,15 @@ absl::StatusOr<int> PlotJob(Context& context, const PlotOptions& options) {
   request.set_include_measurements(options.kind == "all" || options.kind == "curves");
   const auto trials = FetchTrials(**client, request, 0);
   if (!trials.ok()) return trials.status();
-  const PlotData data = MakePlotData(*job, *trials);
+  PlotData data = MakePlotData(*job, *trials);
+  if (options.kind == "all" || IsOfModel(options.kind)) {
+    auto model = FetchModel(**client, *job, options);
+    if (model.ok()) {
+      data.model = *std::move(model);
+    } else if (IsOfModel(options.kind)) {
+      return model.status();
+    }
+  }
   google::protobuf::Struct document;
   auto& files = *(*document.mutable_fields())["files"].mutable_list_value();
   for (const Kind& kind : kKinds) {

@@ -52,6 +52,38 @@ struct PlotObjective {
   bool maximize = false;
 };
 
+// One axis of a grid of predictions. Coordinates are in [0, 1]: the scale's for continuous parameters; those of a few
+// values have a cell for each.
+struct GridAxis {
+  PlotAxis axis;
+  std::vector<google::protobuf::Value> values;  // ascending, or as listed
+  std::vector<double> listed;                   // the same as PlotTrial has them; empty: continuous
+
+  double Coordinate(size_t index) const;
+  double CoordinateOf(double value) const;  // of a value as PlotTrial has it
+};
+
+// What is known of a job's model.
+struct PlotModel {
+  struct Importance {
+    std::string name;
+    double length_scale = 0, fanova = 0;  // shares
+  };
+  struct LeftOut {
+    int trial = 0;
+    double observed = 0, mean = 0, deviation = 0;
+  };
+  // Predictions where two parameters change and the others stay as in one trial; by rows of y, from the lowest.
+  struct Grid {
+    GridAxis x, y;
+    int around = 0;  // number of that trial
+    std::vector<double> means, deviations;
+  };
+  std::vector<Importance> importance;  // the highest by functional ANOVA first
+  std::vector<LeftOut> left_out;       // in order of observation
+  std::optional<Grid> grid;
+};
+
 struct PlotData {
   std::string job, metric;
   bool maximize = false;
@@ -62,6 +94,8 @@ struct PlotData {
   std::vector<PlotObjective> objectives;  // with several: all of them; else empty
   std::vector<int> front;                 // with several: numbers, the best of the first objective first
   std::map<std::string, std::vector<PlotCurve>> curves;  // by metric; the objective's among them
+
+  std::optional<PlotModel> model;  // if it was asked for, and there is one
 
   // 0 for the worst, 1 for the best value there is.
   double Goodness(double value) const;

@@ -52,6 +52,24 @@ std::string Edge(const PlotData& data, const std::vector<const PlotTrial*>& fron
   return rows;
 }
 
+// Numbers of members whose labels do not cover each other's.
+std::string Labels(const PlotData& data, const std::vector<const PlotTrial*>& front, size_t x, size_t y) {
+  constexpr double kWidth = 0.035, kHeight = 0.04;  // of a label, as shares of the panel
+  std::vector<std::pair<double, double>> taken;
+  std::string rows;
+  for (const PlotTrial* trial : front) {
+    const double px = data.objectives[x].axis.Position(trial->outcomes[x]);
+    const double py = data.objectives[y].axis.Position(trial->outcomes[y]);
+    const bool covers = std::any_of(taken.begin(), taken.end(), [&](const auto& other) {
+      return std::abs(px - other.first) < kWidth && std::abs(py - other.second) < kHeight;
+    });
+    if (covers) continue;
+    taken.emplace_back(px, py);
+    absl::StrAppend(&rows, Cell(trial->outcomes[x]), " ", Cell(trial->outcomes[y]), " ", trial->number, "\n");
+  }
+  return rows;
+}
+
 std::string Panel(const PlotData& data, const std::vector<const PlotTrial*>& front, size_t x, size_t y, size_t index) {
   const std::set<const PlotTrial*> members(front.begin(), front.end());
   std::string others, broken, best;
@@ -65,9 +83,9 @@ std::string Panel(const PlotData& data, const std::vector<const PlotTrial*>& fro
   }
   const double dot = data.trials.size() > 400 ? 0.45 : data.trials.size() > 100 ? 0.6 : 0.85;
   const std::string n = absl::StrCat(index);
-  std::string script =
-      absl::StrCat(AxisSettings('x', data.objectives[x]), AxisSettings('y', data.objectives[y]),
-                   DataBlock("others" + n, others), DataBlock("broken" + n, broken), DataBlock("front" + n, best));
+  std::string script = absl::StrCat(AxisSettings('x', data.objectives[x]), AxisSettings('y', data.objectives[y]),
+                                    DataBlock("others" + n, others), DataBlock("broken" + n, broken),
+                                    DataBlock("front" + n, best), DataBlock("names" + n, Labels(data, front, x, y)));
   // Of three objectives, two do not say who dominates whom.
   const bool staircase = data.objectives.size() == 2 && !front.empty();
   if (staircase) absl::StrAppend(&script, DataBlock("edge" + n, Edge(data, front)));

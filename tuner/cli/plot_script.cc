@@ -208,6 +208,21 @@ PlotSize SizeOf(const std::string& kind, const PlotData& data, PlotSize asked) {
     asked.width = std::max(asked.width, 110 * (static_cast<int>(data.axes.size()) + 2));
     return asked;
   }
+  if (kind == "contour") {
+    asked.width = std::max(asked.width, 1100);
+    asked.height = std::min(asked.height, 500);
+    return asked;
+  }
+  if (kind == "importance" && data.model) {
+    const int bars = static_cast<int>(std::min<size_t>(data.model->importance.size(), 20));
+    asked.height = std::max(240, 140 + bars * 46);
+    return asked;
+  }
+  if (kind == "loo") {
+    asked.width = std::min(asked.width, 760);
+    asked.height = std::max(asked.height, 640);
+    return asked;
+  }
   if (kind == "front" && data.objectives.size() > 2) {
     asked.width = std::max(asked.width, 1200);
     asked.height = std::min(asked.height, 480);

@@ -21,6 +21,10 @@ std::string ParallelScript(const PlotData& data, PlotSize size);
 std::string SliceScript(const PlotData& data, PlotSize size);
 std::string CurvesScript(const PlotData& data, PlotSize size);
 std::string FrontScript(const PlotData& data, PlotSize size);
+// Of data.model.
+std::string ImportanceScript(const PlotData& data, PlotSize size);
+std::string ContourScript(const PlotData& data, PlotSize size);
+std::string LeaveOneOutScript(const PlotData& data, PlotSize size);
 
 // The size that a kind of picture needs: slices and curves grow with the number of their panels, a front of three
 // objectives has three beside each other.

@@ -50,29 +50,6 @@ std::map<std::string, const v1::Parameter*> ParametersByName(const v1::TuningJob
   return by_name;
 }
 
-// A field as the parameter's kind wants it: text stays text for a category, becomes a number or a truth value for the
-// others.
-absl::StatusOr<google::protobuf::Value> Typed(const v1::Parameter& parameter, const google::protobuf::Value& field) {
-  google::protobuf::Value value;
-  const std::string text = ValueText(field);
-  if (parameter.has_categorical()) {
-    value.set_string_value(text);
-    return value;
-  }
-  if (parameter.has_boolean()) {
-    bool flag = false;
-    if (!absl::SimpleAtob(text, &flag))
-      return absl::InvalidArgumentError(absl::StrCat(parameter.name(), ": \"", text, "\" should be true or false."));
-    value.set_bool_value(flag);
-    return value;
-  }
-  double number = 0;
-  if (!absl::SimpleAtod(text, &number))
-    return absl::InvalidArgumentError(absl::StrCat(parameter.name(), ": \"", text, "\" should be a number."));
-  value.set_number_value(number);
-  return value;
-}
-
 // One trial, or nullopt for one that has not ended by itself.
 absl::StatusOr<std::optional<v1::Trial>> TrialOf(const v1::TuningJobSpec& spec,
                                                  const std::map<std::string, const v1::Parameter*>& parameters,
@@ -82,7 +59,7 @@ absl::StatusOr<std::optional<v1::Trial>> TrialOf(const v1::TuningJobSpec& spec,
   for (const auto& [name, field] : fields) {
     const auto parameter = parameters.find(name);
     if (parameter != parameters.end()) {
-      auto value = Typed(*parameter->second, field);
+      auto value = TypedValue(*parameter->second, ValueText(field));
       if (!value.ok()) return value.status();
       (*trial.mutable_parameters())[name] = *std::move(value);
       continue;
@@ -160,6 +137,26 @@ Fields FieldsOf(const google::protobuf::Struct& object) {
 }
 
 }  // namespace
+
+absl::StatusOr<google::protobuf::Value> TypedValue(const v1::Parameter& parameter, const std::string& text) {
+  google::protobuf::Value value;
+  if (parameter.has_categorical()) {
+    value.set_string_value(text);
+    return value;
+  }
+  if (parameter.has_boolean()) {
+    bool flag = false;
+    if (!absl::SimpleAtob(text, &flag))
+      return absl::InvalidArgumentError(absl::StrCat(parameter.name(), ": \"", text, "\" should be true or false."));
+    value.set_bool_value(flag);
+    return value;
+  }
+  double number = 0;
+  if (!absl::SimpleAtod(text, &number))
+    return absl::InvalidArgumentError(absl::StrCat(parameter.name(), ": \"", text, "\" should be a number."));
+  value.set_number_value(number);
+  return value;
+}
 
 std::string TrialsToCsv(const v1::TuningJob& job, const v1::ListTrialsResponse& trials) {
   const std::vector<std::string> parameters = ParameterNames(job.spec());

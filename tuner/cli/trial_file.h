@@ -17,6 +17,10 @@ namespace tuner::cli {
 // the order of the specification and final metrics by name.
 std::string TrialsToCsv(const v1::TuningJob& job, const v1::ListTrialsResponse& trials);
 
+// A text as the parameter's kind wants it: it stays text for a category, becomes a number or a truth value for the
+// others.
+absl::StatusOr<google::protobuf::Value> TypedValue(const v1::Parameter& parameter, const std::string& text);
+
 struct ImportedTrials {
   std::vector<v1::Trial> trials;  // each COMPLETED, FAILED or INFEASIBLE
   int skipped = 0;                // had not ended, or were stopped before their end

@@ -125,8 +125,16 @@ struct TableFileOptions {
 absl::StatusOr<int> ExportTrials(Context& context, const TableFileOptions& options);
 absl::StatusOr<int> ImportTrials(Context& context, const TableFileOptions& options);
 
+struct ExplainOptions {
+  std::string job;
+  std::optional<int> trial;
+  std::vector<std::string> at;  // NAME=VALUE
+  bool data = false;            // with --output json: what the model was fitted to, too
+};
+absl::StatusOr<int> ExplainJob(Context& context, const ExplainOptions& options);
+
 struct PlotOptions {
-  std::string job, kind = "all", format, out;
+  std::string job, kind = "all", format, out, x, y;
   int width = 900, height = 560;
 };
 absl::StatusOr<int> PlotJob(Context& context, const PlotOptions& options);

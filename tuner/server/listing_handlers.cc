@@ -90,22 +90,6 @@ grpc::ServerUnaryReactor* Service::ListTuningJobs(grpc::CallbackServerContext* c
   });
 }
 
-grpc::ServerUnaryReactor* Service::ExplainTuningJob(grpc::CallbackServerContext* context,
-                                                    const v1::ExplainTuningJobRequest* request,
-                                                    v1::ExplainTuningJobResponse* /*response*/) {
-  return Pooled(context, [=, this]() -> absl::Status {
-    absl::StatusOr<std::string> job_id = requests::JobIdField("name", request->name());
-    if (!job_id.ok()) return job_id.status();
-    absl::StatusOr<storage::JobRecord> record = env_.storage->ReadJob(*job_id);
-    if (!record.ok()) return record.status();
-    absl::StatusOr<core::JobSpec> spec = requests::SpecOfHeader(record->header);
-    if (!spec.ok()) return spec.status();
-    return absl::FailedPreconditionError(
-        absl::StrCat("the job's strategy, ", spec->strategy.name,
-                     ", has no model that could be explained; see ListTrials for its results"));
-  });
-}
-
 grpc::ServerUnaryReactor* Service::CompareTuningJobs(grpc::CallbackServerContext* context,
                                                      const v1::CompareTuningJobsRequest* request,
                                                      v1::CompareTuningJobsResponse* response) {

@@ -21,6 +21,7 @@
 #include "core/clock.h"
 #include "executors/executor.h"
 #include "storage/storage.h"
+#include "strategies/strategy.h"
 #include "tuner/engine/engine.h"
 #include "tuner/server/auth.h"
 #include "tuner/server/streams.h"
@@ -135,6 +136,8 @@ class Service final : public v1::TuningService::CallbackService {
                  v1::AddTrialsResponse* response);
   absl::Status Replay(const grpc::CallbackServerContext& context, const v1::ReplayTuningJobRequest& request,
                       v1::ReplayTuningJobResponse& response) const;
+  absl::Status ExplainJob(const v1::ExplainTuningJobRequest& request, strategies::StopToken stop,
+                          v1::ExplainTuningJobResponse& response) const;
   absl::Status Compare(const v1::CompareTuningJobsRequest& request, v1::CompareTuningJobsResponse& response) const;
   absl::StatusOr<v1::CompareTuningJobsResponse::Row> CompareRow(const std::string& job_id) const;
 
@@ -146,10 +149,11 @@ class Service final : public v1::TuningService::CallbackService {
   bool update_runs_ ABSL_GUARDED_BY(updates_mutex_) = false;
   std::deque<std::function<void()>> updates_ ABSL_GUARDED_BY(updates_mutex_);
 
-  StreamRegistry streams_;  // self-locked
-  WorkPool creations_{2};   // self-locked; of its own, as a creation may wait seconds for git
-  WorkPool replays_{1};     // self-locked; of its own, as one takes as long as all fits of its job
-  WorkPool pool_;           // self-locked; last, so that its tasks end before what they use
+  StreamRegistry streams_;    // self-locked
+  WorkPool creations_{2};     // self-locked; of its own, as a creation may wait seconds for git
+  WorkPool replays_{1};       // self-locked; of its own, as one takes as long as all fits of its job
+  WorkPool explanations_{1};  // self-locked; of its own, as a fit may take seconds
+  WorkPool pool_;             // self-locked; last, so that its tasks end before what they use
 };
 
 }  // namespace tuner::server
