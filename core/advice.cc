@@ -6,6 +6,7 @@
 #include "absl/numeric/int128.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "core/rng.h"
 #include "core/validate.h"
 
 namespace tuner::core {
@@ -20,6 +21,9 @@ constexpr int kHarmlessParallelism = 2;
 constexpr uint64_t kLargeGrid = 10'000;
 constexpr int kLargeJob = 200;
 constexpr size_t kMinNumericChoices = 3;
+// Random points that tell how much of the space the constraints leave, and their stream.
+constexpr int kProbes = 10'000;
+constexpr uint32_t kProbeStream = 91;
 
 // A number that a person reads: exact below 10^15, else in powers of ten.
 std::string Readable(absl::uint128 count) {
@@ -46,6 +50,7 @@ class Adviser {
     AboutSize();
     AboutMetrics();
     AboutTimes();
+    AboutConstraints();
     return std::move(advice_);
   }
 
@@ -151,6 +156,24 @@ class Adviser {
     advice_.push_back(absl::StrCat("trial.time_limit: ", absl::FormatDuration(*spec_.trial.time_limit),
                                    " is more than the whole job's ", absl::FormatDuration(*spec_.limits.max_run_time),
                                    " (limits.max_run_time), so it never applies."));
+  }
+
+  void AboutConstraints() {
+    if (spec_.constraints.empty()) return;
+    Rng rng(0, 0, kProbeStream);
+    std::vector<double> units(spec_.space.parameters().size());
+    std::vector<double> numbers(units.size());
+    int feasible = 0;
+    for (int i = 0; i < kProbes; ++i) {
+      for (double& u : units) u = rng.NextDouble();
+      spec_.space.NumbersFromUnits(units, absl::MakeSpan(numbers));
+      feasible += spec_.constraints.Satisfied(numbers) ? 1 : 0;
+    }
+    if (feasible * 100 >= kProbes) return;
+    const std::string share = feasible == 0 ? "none" : absl::StrCat(feasible);
+    advice_.push_back(absl::StrCat("constraints: ", share, " of ", kProbes, " random points ",
+                                   feasible <= 1 ? "satisfies" : "satisfy",
+                                   " them all; ranges that lie closer around what is allowed are searched better."));
   }
 
   const JobSpec& spec_;

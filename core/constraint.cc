@@ -18,7 +18,6 @@ using constraint::Comparison;
 using constraint::Node;
 using constraint::Term;
 
-constexpr size_t kMaxConstraints = 100;
 // Of the terms' sizes: more than what the way from a unit coordinate to a value may lose, on any scale.
 constexpr double kTolerance = 1e-12;
 // Of a box: sums of bounds have their own rounding.
@@ -184,6 +183,50 @@ Extent Judge(const Node& node, absl::Span<const Interval> box) {
   return JudgeSame(node, box);
 }
 
+// The share of a uniform draw from the box for which the comparison holds, if its sum were normally distributed.
+double PromiseOfSum(const Node& node, absl::Span<const Interval> box) {
+  double mean = -node.constant;
+  double variance = 0;
+  for (const Term& term : node.terms) {
+    const Interval& interval = box[At(term.parameter)];
+    mean += term.coefficient * (interval.low + interval.high) / 2;
+    const double width = term.coefficient * (interval.high - interval.low);
+    variance += width * width / 12;
+  }
+  const double z = -mean / std::sqrt(variance);
+  if (!std::isfinite(z)) return 0.5;
+  switch (node.comparison) {
+    case Comparison::kEqual:
+      return std::exp(-z * z / 2);
+    case Comparison::kNotEqual:
+      return 1;
+    case Comparison::kLess:
+    case Comparison::kLessOrEqual:
+      return std::erfc(-z * M_SQRT1_2) / 2;
+    case Comparison::kGreater:
+    case Comparison::kGreaterOrEqual:
+      break;
+  }
+  return std::erfc(z * M_SQRT1_2) / 2;
+}
+
+double Promise(const Node& node, absl::Span<const Interval> box) {
+  switch (Judge(node, box)) {
+    case Extent::kNone:
+      return 0;
+    case Extent::kAll:
+      return 1;
+    case Extent::kSome:
+      break;
+  }
+  double promise = node.kind == Node::Kind::kAll ? 1 : node.kind == Node::Kind::kAny ? 0 : 0.5;
+  for (const Node& operand : node.operands) {
+    const double own = Promise(operand, box);
+    promise = node.kind == Node::Kind::kAll ? promise * own : std::max(promise, own);
+  }
+  return node.kind == Node::Kind::kNumbers ? PromiseOfSum(node, box) : promise;
+}
+
 // ---- what is known of a compiled condition ---------------------------------------------------------------------
 
 std::optional<LinearInequality> AsLinear(const Node& node) {
@@ -239,10 +282,11 @@ void CollectPins(const Node& node, const SearchSpace& space, std::vector<std::pa
 
 ConstraintSet ConstraintSet::Parse(absl::Span<const std::string> texts, const SearchSpace* space,
                                    const ParameterMap& static_parameters, Problems& problems) {
-  if (texts.size() > kMaxConstraints) {
-    problems.push_back({"constraints", absl::StrCat("has ", texts.size(), " entries; give at most ", kMaxConstraints)});
+  if (texts.size() > kMaxSize) {
+    problems.push_back({"constraints", absl::StrCat("has ", texts.size(), " entries; give at most ", kMaxSize)});
     return ConstraintSet();
   }
+  if (texts.empty()) return ConstraintSet();
   auto rep = std::make_shared<Rep>();
   std::set<int> mentioned;
   for (size_t i = 0; i < texts.size(); ++i) {
@@ -258,9 +302,11 @@ ConstraintSet ConstraintSet::Parse(absl::Span<const std::string> texts, const Se
     std::set<int> own;
     CollectMentions(*root, own);
     mentioned.insert(own.begin(), own.end());
-    CollectPins(*root, *space, rep->pins);
+    std::vector<std::pair<int, double>> pins;
+    CollectPins(*root, *space, pins);
     std::optional<LinearInequality> linear = AsLinear(*root);
-    rep->constraints.push_back({texts[i], *std::move(root), std::move(linear), {own.begin(), own.end()}});
+    rep->constraints.push_back(
+        {texts[i], *std::move(root), std::move(linear), {own.begin(), own.end()}, std::move(pins)});
   }
   if (space == nullptr || rep->constraints.size() != texts.size()) return ConstraintSet();
   rep->parameter_count = space->parameters().size();
@@ -278,13 +324,17 @@ const std::string& ConstraintSet::text(int i) const { return rep_->constraints[A
 const std::optional<LinearInequality>& ConstraintSet::linear(int i) const { return rep_->constraints[At(i)].linear; }
 absl::Span<const int> ConstraintSet::Mentioned(int i) const { return rep_->constraints[At(i)].mentioned; }
 
-absl::Span<const std::pair<int, double>> ConstraintSet::pins() const {
-  return rep_ == nullptr ? absl::Span<const std::pair<int, double>>() : absl::MakeConstSpan(rep_->pins);
+absl::Span<const std::pair<int, double>> ConstraintSet::Pins(int i) const { return rep_->constraints[At(i)].pins; }
+
+bool ConstraintSet::Holds(int i, absl::Span<const double> numbers) const {
+  return tuner::core::Holds(rep_->constraints[At(i)].root, numbers);
 }
 
-bool ConstraintSet::Satisfied(absl::Span<const double> numbers) const {
-  return empty() || std::all_of(rep_->constraints.begin(), rep_->constraints.end(),
-                                [&](const Rep::One& one) { return Holds(one.root, numbers); });
+std::optional<int> ConstraintSet::Broken(absl::Span<const double> numbers) const {
+  for (int i = 0; i < size(); ++i) {
+    if (!Holds(i, numbers)) return i;
+  }
+  return std::nullopt;
 }
 
 bool ConstraintSet::Satisfied(const ParameterMap& point) const { return !Broken(point).has_value(); }
@@ -296,16 +346,17 @@ std::optional<int> ConstraintSet::Broken(const ParameterMap& point) const {
     const auto found = point.find(mention.name);
     if (found != point.end()) numbers[At(mention.index)] = domain::Number(mention.domain, found->second);
   }
-  for (int i = 0; i < size(); ++i) {
-    if (!Holds(rep_->constraints[At(i)].root, numbers)) return i;
-  }
-  return std::nullopt;
+  return Broken(absl::MakeConstSpan(numbers));
 }
 
 std::string ConstraintSet::Quote(int i) const { return absl::StrCat("breaks constraints[", i, "] `", text(i), "`"); }
 
 Extent ConstraintSet::Judge(int i, absl::Span<const Interval> box) const {
   return tuner::core::Judge(rep_->constraints[At(i)].root, box);
+}
+
+double ConstraintSet::Promise(int i, absl::Span<const Interval> box) const {
+  return tuner::core::Promise(rep_->constraints[At(i)].root, box);
 }
 
 }  // namespace tuner::core

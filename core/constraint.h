@@ -27,18 +27,10 @@ struct LinearInequality {
   bool strict = false;
 };
 
-// In how much of a box of points something is so. kSome may also be said where it cannot be told.
-enum class Extent { kNone, kSome, kAll };
-
-// The numbers (SearchSpace::NumbersFromUnits) that one parameter takes in a box of points, and whether it is active.
-struct Interval {
-  double low = 0;
-  double high = 0;
-  Extent active = Extent::kAll;
-};
-
 class ConstraintSet {
  public:
+  static constexpr int kMaxSize = 100;
+
   // No constraint: every point satisfies it.
   ConstraintSet() = default;
 
@@ -58,19 +50,23 @@ class ConstraintSet {
 
   // Expect a point of the space, and its numbers as SearchSpace::NumbersFromUnits gives them. No allocation.
   bool Satisfied(const ParameterMap& point) const;
-  bool Satisfied(absl::Span<const double> numbers) const;
-  // The first one that the point breaks.
+  bool Satisfied(absl::Span<const double> numbers) const { return !Broken(numbers).has_value(); }
+  // The first one that the point breaks, and whether it breaks one.
   std::optional<int> Broken(const ParameterMap& point) const;
+  std::optional<int> Broken(absl::Span<const double> numbers) const;
+  bool Holds(int i, absl::Span<const double> numbers) const;
   // "breaks constraints[1] `a <= b`", for refusals.
   std::string Quote(int i) const;
 
   // In how much of the box constraint `i` holds; `box` has one interval for each parameter. Interval arithmetic: kNone
   // and kAll are certain. Exact for a box that is one point.
   Extent Judge(int i, absl::Span<const Interval> box) const;
+  // A guess at the share of the box in which constraint `i` holds, in [0, 1]: of two halves, where to look first.
+  double Promise(int i, absl::Span<const Interval> box) const;
 
-  // Values that single comparisons leave to a continuous parameter ("alpha = 0", or "dropout <= 0" from 0 to 0.5) and
-  // that hardly any draw has: what a sampler may try. By index of the parameter.
-  absl::Span<const std::pair<int, double>> pins() const;
+  // Values that single comparisons of constraint `i` leave to a continuous parameter ("alpha = 0", or "dropout <= 0"
+  // from 0 to 0.5) and that hardly any draw has: what a sampler may try. By index of the parameter.
+  absl::Span<const std::pair<int, double>> Pins(int i) const;
 
  private:
   struct Rep;

@@ -51,6 +51,7 @@ struct ConstraintSet::Rep {
     constraint::Node root;
     std::optional<LinearInequality> linear;
     std::vector<int> mentioned;
+    std::vector<std::pair<int, double>> pins;
   };
   struct Mention {
     int index = 0;
@@ -61,7 +62,6 @@ struct ConstraintSet::Rep {
   size_t parameter_count = 0;
   std::vector<One> constraints;
   std::vector<Mention> mentions;  // ascending by index
-  std::vector<std::pair<int, double>> pins;
 };
 
 }  // namespace tuner::core

@@ -183,6 +183,23 @@ void SearchSpace::NumbersFromUnits(absl::Span<const double> units, absl::Span<do
   }
 }
 
+std::vector<Interval> SearchSpace::Box() const {
+  std::vector<Interval> box;
+  for (const Parameter& parameter : parameters_) {
+    const std::optional<uint64_t> count = domain::Count(parameter.domain, /*for_grid=*/false);
+    const bool is_root = parameter.parent < 0;
+    if (count.has_value()) {
+      box.push_back(
+          {domain::NumberAt(parameter.domain, 0, false), domain::NumberAt(parameter.domain, *count - 1, false)});
+    } else {
+      const auto& real = std::get<DoubleDomain>(parameter.domain);
+      box.push_back({real.min, real.max});
+    }
+    if (!is_root) box.back().active = Extent::kSome;
+  }
+  return box;
+}
+
 bool SearchSpace::IsActiveUnderAll(int child, uint64_t first, uint64_t last) const {
   const std::vector<uint64_t>& indexes = parent_indexes_[child];
   const auto begin = std::lower_bound(indexes.begin(), indexes.end(), first);
@@ -250,6 +267,16 @@ void SearchSpace::CountPoints(bool for_grid) {
 absl::uint128 SearchSpace::CountOf(absl::Span<const int> siblings, bool for_grid) const {
   absl::uint128 count = 1;
   for (const int index : siblings) count = SaturatingMultiply(count, counts_[for_grid][index]);
+  return count;
+}
+
+absl::uint128 SearchSpace::CountUnder(int index, uint64_t first, uint64_t last, bool for_grid) const {
+  absl::uint128 count = absl::uint128(last - first) + 1;
+  const std::vector<uint64_t>& branching = branching_[index];
+  for (auto at = std::lower_bound(branching.begin(), branching.end(), first); at != branching.end() && *at <= last;
+       ++at) {
+    count = SaturatingAdd(count - 1, CountOf(ActiveChildren(index, *at), for_grid));
+  }
   return count;
 }
 

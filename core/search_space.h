@@ -65,6 +65,16 @@ std::string_view ScaleName(Scale scale);
 // 0.1 -> "0.1", 4 -> "4", true -> "true": shortest text that reads back to the same value. What a trial is given.
 std::string FormatValue(const ParameterValue& value);
 
+// In how much of a box of points something is so. kSome may also be said where it cannot be told.
+enum class Extent { kNone, kSome, kAll };
+
+// The numbers (SearchSpace::NumbersFromUnits) that one parameter takes in a box of points, and whether it is active.
+struct Interval {
+  double low = 0;
+  double high = 0;
+  Extent active = Extent::kAll;
+};
+
 class SearchSpace {
  public:
   SearchSpace() = default;
@@ -98,6 +108,8 @@ class SearchSpace {
   // allocation.
   void Numbers(const ParameterMap& point, absl::Span<double> numbers) const;
   void NumbersFromUnits(absl::Span<const double> units, absl::Span<double> numbers) const;
+  // The whole space: the numbers that each parameter takes.
+  std::vector<Interval> Box() const;
   // Whether parameter `child` is active under its parent's values of places `first` to `last` (ValueAt), under all or
   // some of them.
   bool IsActiveUnderAll(int child, uint64_t first, uint64_t last) const;
@@ -108,6 +120,16 @@ class SearchSpace {
   std::optional<absl::uint128> ValueCount(int index, bool for_grid) const;
   // The `i`-th value (0-based, ascending, or as listed) of a countable parameter.
   ParameterValue ValueAt(int index, absl::uint128 i, bool for_grid) const;
+  // The tree of parameters: those without a parent; the children of one; those of them that are active when it has its
+  // value of the place.
+  absl::Span<const int> roots() const { return roots_; }
+  absl::Span<const int> ChildrenOf(int index) const { return children_[static_cast<size_t>(index)]; }
+  std::vector<int> ActiveChildren(int index, uint64_t place) const;
+  // Points of countable parameters that are active together, their descendants included; saturates at 2^128 - 1. And of
+  // one parameter with a value of places `first` to `last`.
+  absl::uint128 CountOf(absl::Span<const int> siblings, bool for_grid) const;
+  absl::uint128 CountUnder(int index, uint64_t first, uint64_t last, bool for_grid) const;
+
   // Number of distinct points, conditions respected; nullopt if a parameter is continuous; saturates at 2^128 - 1.
   std::optional<absl::uint128> PointCount(bool for_grid) const;
   // The `i`-th point in lexicographic order: the last parameter changes fastest, children count as following their
@@ -119,10 +141,7 @@ class SearchSpace {
 
  private:
   bool IsActiveUnder(int child, uint64_t parent_index) const;
-  std::vector<int> ActiveChildren(int index, uint64_t value_index) const;
   void CountPoints(bool for_grid);
-  // Points of parameters that are active together, their descendants included.
-  absl::uint128 CountOf(absl::Span<const int> siblings, bool for_grid) const;
   void AppendPoint(absl::Span<const int> siblings, absl::uint128 i, bool for_grid, ParameterMap& point) const;
   absl::uint128 IndexAmong(absl::Span<const int> siblings, const ParameterMap& point) const;
 

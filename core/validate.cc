@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "core/feasible_points.h"
 #include "core/resource_names.h"
 #include "core/validate_objectives.h"
 #include "core/validate_text.h"
@@ -44,6 +45,8 @@ constexpr int32_t kMaxRetries = 30;
 constexpr absl::Duration kMinRunTime = absl::Seconds(1);
 constexpr absl::Duration kMaxGracePeriod = absl::Hours(1);
 constexpr size_t kMaxStaticParameters = 100;
+// Boxes of a finite space that are looked at for a point that satisfies the constraints: some tenths of a second.
+constexpr int64_t kSearchEffort = 200'000;
 constexpr size_t kMaxMetrics = 40;
 constexpr size_t kMaxRegexLength = 500;
 constexpr size_t kMaxExecutors = 10;
@@ -66,6 +69,7 @@ class SpecChecker {
     }
     for (Problem& problem : ValidateObjectives(spec_)) problems_.push_back(std::move(problem));
     CheckStaticParameters();
+    CheckConstraints();
     CheckLimits();
     CheckCompletion();
     CheckExecutors();
@@ -124,6 +128,44 @@ class SpecChecker {
                        "completion_criteria.max_trials_not_improving counts from the first best trial; give 1 to ",
                        kMaxTrials, ", or limits.max_run_time"));
     }
+  }
+
+  void CheckConstraints() {
+    const size_t before = problems_.size();
+    for (int i = 0; i < spec_.constraints.size(); ++i) {
+      if (spec_.constraints.Judge(i, spec_.space.Box()) != Extent::kNone) continue;
+      Add(absl::StrCat("constraints[", i, "]"),
+          absl::StrCat("`", spec_.constraints.text(i), "` holds for no point of the search space; loosen it"));
+    }
+    if (spec_.constraints.empty() || problems_.size() != before) return;
+    CheckSomePointIsFeasible();
+    CheckDefaults();
+  }
+
+  void CheckSomePointIsFeasible() {
+    if (!FeasiblePoints::CanNumber(spec_.space, /*for_grid=*/false)) return;
+    FeasiblePoints points(spec_.space, spec_.constraints, /*for_grid=*/false);
+    points.Extend(1, kSearchEffort);
+    if (points.known() > 0 || !points.complete()) return;
+    Add("constraints", "hold together for no point of the search space; loosen one of them");
+  }
+
+  // Model-based strategies evaluate the point of all defaults first.
+  void CheckDefaults() {
+    ParameterMap defaults;
+    const std::vector<Parameter>& parameters = spec_.space.parameters();
+    for (size_t i = 0; i < parameters.size(); ++i) {
+      if (!spec_.space.IsActive(static_cast<int>(i), defaults)) continue;
+      if (!parameters[i].default_value.has_value()) return;
+      defaults.emplace(parameters[i].name, *parameters[i].default_value);
+    }
+    const std::optional<int> broken = spec_.constraints.Broken(defaults);
+    if (!broken.has_value()) return;
+    Add(absl::StrCat("constraints[", *broken, "]"),
+        absl::StrCat(
+            "`", spec_.constraints.text(*broken),
+            "` is broken by the point of all defaults, which is the first to be evaluated; change a default of "
+            "its parameters, or loosen it"));
   }
 
   void CheckLimits() {

@@ -82,11 +82,6 @@ void AddTrialTemplate(const v1::TrialTemplate& trial, Fields& fields) {
 
 std::vector<std::string> UnimplementedFields(const v1::TuningJobSpec& spec) {
   Fields fields;
-  if (!spec.constraints().empty()) {
-    Add(fields, "constraints",
-        "expressions over parameters are not served by this version; leave them out, or fail the trials that break "
-        "them as infeasible");
-  }
   AddStrategy(spec.strategy(), fields);
   if (spec.limits().has_max_cost()) {
     Add(fields, "limits.max_cost", "costs are not counted by this version; use limits.max_run_time");

@@ -20,12 +20,15 @@ using core::Interval;
 constexpr int kProbes = 256;
 constexpr int kFewProbes = 8;
 constexpr uint32_t kProbeStream = 90;
+// Boxes that are looked at to number a finite space.
+constexpr int64_t kNumberingEffort = 300'000;
 constexpr int kMaxBoxes = 1000;
 // Halving goes on down to this width of a continuous coordinate.
 constexpr double kMinWidth = 0x1p-44;
 // Draws for one point, in turn.
 constexpr int kPlainDraws = 4096;
 constexpr int kPlainDrawsIfFew = 32;
+constexpr int kNumberDraws = 16;
 constexpr int kPavingDraws = 4096;
 constexpr int kDescents = 24;
 constexpr int kDescentDraws = 512;
@@ -35,15 +38,15 @@ constexpr int kStopInterval = 64;
 
 bool Stopped(StopToken stop) { return stop != nullptr && stop->load(std::memory_order_relaxed); }
 
-// The least unit coordinate of the place.
+// The least unit coordinate of the place, to the last bit. place > 0.
 double CellStart(const core::Domain& domain, uint64_t place) {
   double below = 0;
   double at = 1;
-  while (at - below > kMinWidth) {
-    const double middle = (below + at) / 2;
+  while (true) {
+    const double middle = below + (at - below) / 2;
+    if (middle <= below || middle >= at) return at;
     (core::domain::PlaceFromUnit(domain, middle) >= place ? at : below) = middle;
   }
-  return at;
 }
 
 }  // namespace
@@ -61,6 +64,17 @@ FeasibleSampler::FeasibleSampler(const core::SearchSpace& space, const core::Con
   }
   for (size_t i = 0; i < branches.size(); ++i) {
     if (branches[i]) branching_.push_back(static_cast<int>(i));
+  }
+  if (core::FeasiblePoints::CanNumber(space, /*for_grid=*/false)) {
+    points_.emplace(space, constraints, /*for_grid=*/false);
+    points_->Extend(std::numeric_limits<absl::uint128>::max(), kNumberingEffort);
+    if (points_->complete() && points_->known() <= std::numeric_limits<uint64_t>::max()) {
+      point_count_ = absl::Uint128Low64(points_->known());
+      none_ = *point_count_ == 0;
+      few_ = true;
+      return;
+    }
+    points_.reset();
   }
   core::Rng rng(0, 0, kProbeStream);
   std::vector<double> units(space.parameters().size());
@@ -84,7 +98,7 @@ FeasibleSampler::Box FeasibleSampler::Cube() const {
   return {std::vector<double>(branching_.size(), 0.0), std::vector<double>(branching_.size(), 1.0)};
 }
 
-Extent FeasibleSampler::Judge(const Box& box, int& split) const {
+FeasibleSampler::Judgement FeasibleSampler::Judge(const Box& box) const {
   absl::InlinedVector<Interval, 128> intervals(space_.parameters().size());
   absl::InlinedVector<std::pair<uint64_t, uint64_t>, 128> places(space_.parameters().size());
   absl::InlinedVector<double, 128> widths(space_.parameters().size());  // 0: nothing to halve
@@ -111,7 +125,7 @@ Extent FeasibleSampler::Judge(const Box& box, int& split) const {
     interval.high = core::domain::NumberFromUnit(parameter.domain, high);
     if (interval.low < interval.high && high - low > kMinWidth) widths[index] = high - low;
   }
-  Extent all = Extent::kAll;
+  Judgement judgement;
   int widest = -1;
   const auto consider = [&](int index) {
     for (; index >= 0; index = space_.parameters()[static_cast<size_t>(index)].parent) {
@@ -122,15 +136,17 @@ Extent FeasibleSampler::Judge(const Box& box, int& split) const {
   };
   for (int i = 0; i < constraints_.size(); ++i) {
     const Extent extent = constraints_.Judge(i, intervals);
-    if (extent == Extent::kNone) return extent;
+    if (extent == Extent::kNone) return {.extent = extent, .promise = 0};
     if (extent == Extent::kAll) continue;
-    all = Extent::kSome;
+    judgement.extent = Extent::kSome;
+    judgement.promise *= constraints_.Promise(i, intervals);
     for (const int index : constraints_.Mentioned(i)) consider(index);
   }
-  split = widest < 0
-              ? -1
-              : static_cast<int>(std::lower_bound(branching_.begin(), branching_.end(), widest) - branching_.begin());
-  return all;
+  if (widest >= 0) {
+    const auto found = std::lower_bound(branching_.begin(), branching_.end(), widest);
+    judgement.split = static_cast<int>(found - branching_.begin());
+  }
+  return judgement;
 }
 
 std::pair<FeasibleSampler::Box, FeasibleSampler::Box> FeasibleSampler::Halve(const Box& box, int split) const {
@@ -161,13 +177,12 @@ void FeasibleSampler::Pave() {
   std::priority_queue<Open> open;
   std::vector<std::pair<double, Box>> done;
   const auto add = [&](double volume, Box box) {
-    int split = -1;
-    const Extent extent = volume > 0 ? Judge(box, split) : Extent::kNone;
-    if (extent == Extent::kNone) return;
-    if (extent == Extent::kAll || split < 0) {
+    const Judgement judgement = Judge(box);
+    if (judgement.extent == Extent::kNone) return;
+    if (judgement.extent == Extent::kAll || judgement.split < 0) {
       done.emplace_back(volume, std::move(box));
     } else {
-      open.push({volume, std::move(box), split});
+      open.push({volume, std::move(box), judgement.split});
     }
   };
   add(1, Cube());
@@ -202,36 +217,56 @@ void FeasibleSampler::DrawIn(const Box& box, core::Rng& rng, std::vector<double>
   }
 }
 
-bool FeasibleSampler::AcceptOrPin(std::vector<double>& units) const {
-  if (SatisfiedUnits(units)) return true;
-  for (const auto& [index, value] : constraints_.pins()) {
-    double& u = units[static_cast<size_t>(index)];
-    const double drawn = std::exchange(u, space_.ToUnit(index, value));
-    if (SatisfiedUnits(units)) return true;
-    u = drawn;
+bool FeasibleSampler::AcceptOrPin(core::Rng& rng, std::vector<double>& units) const {
+  absl::InlinedVector<double, 128> numbers(units.size());
+  for (int tries = 0; tries <= constraints_.size(); ++tries) {
+    space_.NumbersFromUnits(units, absl::MakeSpan(numbers));
+    const std::optional<int> broken = constraints_.Broken(numbers);
+    if (!broken.has_value()) return true;
+    const auto pins = constraints_.Pins(*broken);
+    if (pins.empty()) return false;
+    const size_t first = pins.size() == 1 ? 0 : rng.NextBelow(pins.size());
+    bool mended = false;
+    for (size_t i = 0; i < pins.size() && !mended; ++i) {
+      const auto& [index, value] = pins[(first + i) % pins.size()];
+      double& u = units[static_cast<size_t>(index)];
+      const double drawn = std::exchange(u, space_.ToUnit(index, value));
+      space_.NumbersFromUnits(units, absl::MakeSpan(numbers));
+      mended = constraints_.Holds(*broken, numbers);
+      if (!mended) u = drawn;
+    }
+    if (!mended) return false;
   }
   return false;
 }
 
-// Depth first into random halves, with a draw from each box on the way; starts again from time to time, as the first
-// halves may be the wrong ones.
+// Depth first into the halves, the more promising one the more often first, with a draw from each box on the way;
+// starts again from time to time, as the first halves may be the wrong ones.
 bool FeasibleSampler::Descend(core::Rng& rng, StopToken stop, std::vector<double>& units) const {
+  struct Open {
+    Box box;
+    Judgement judgement;
+  };
   for (int descent = 0; descent < kDescents; ++descent) {
-    std::vector<Box> stack = {Cube()};
+    std::vector<Open> stack;
+    stack.push_back({Cube(), Judge(Cube())});
     for (int draws = 0; draws < kDescentDraws && !stack.empty(); ++draws) {
       if (draws % kStopInterval == 0 && Stopped(stop)) return false;
-      const Box box = std::move(stack.back());
+      const Open open = std::move(stack.back());
       stack.pop_back();
-      int split = -1;
-      const Extent extent = Judge(box, split);
-      if (extent == Extent::kNone) continue;
-      DrawIn(box, rng, units);
-      if (AcceptOrPin(units)) return true;
-      if (split < 0) continue;
-      auto [left, right] = Halve(box, split);
-      if (rng.NextBelow(2) == 0) std::swap(left, right);
-      stack.push_back(std::move(left));
-      stack.push_back(std::move(right));
+      if (open.judgement.extent == Extent::kNone) continue;
+      DrawIn(open.box, rng, units);
+      if (AcceptOrPin(rng, units)) return true;
+      if (open.judgement.split < 0) continue;
+      auto [left, right] = Halve(open.box, open.judgement.split);
+      Open likely{left, Judge(left)};
+      Open other{right, Judge(right)};
+      const size_t b = static_cast<size_t>(open.judgement.split);
+      const double left_share = likely.judgement.promise * (left.high[b] - left.low[b]);
+      const double right_share = other.judgement.promise * (right.high[b] - right.low[b]);
+      if (rng.NextDouble() * (left_share + right_share) >= left_share) std::swap(likely, other);
+      stack.push_back(std::move(other));
+      stack.push_back(std::move(likely));
     }
   }
   return false;
@@ -285,13 +320,21 @@ std::optional<std::vector<double>> FeasibleSampler::DrawUnits(core::Rng& rng, St
   for (int i = 0; i < plain; ++i) {
     if (i % kStopInterval == kStopInterval - 1 && Stopped(stop)) return std::nullopt;
     DrawIn(cube, rng, units);
-    if (AcceptOrPin(units)) return units;
+    if (AcceptOrPin(rng, units)) return units;
+  }
+  for (int i = 0; i < kNumberDraws && point_count_.has_value(); ++i) {
+    const core::ParameterMap point = PointAt(rng.NextBelow(*point_count_));
+    for (size_t p = 0; p < units.size(); ++p) {
+      const auto found = point.find(space_.parameters()[p].name);
+      if (found != point.end()) units[p] = space_.ToUnit(static_cast<int>(p), found->second);
+    }
+    if (SatisfiedUnits(units)) return units;  // else cells are finer than unit coordinates
   }
   for (int i = 0; i < kPavingDraws && !paving_.empty(); ++i) {
     if (i % kStopInterval == kStopInterval - 1 && Stopped(stop)) return std::nullopt;
     const auto chosen = std::upper_bound(volume_below_.begin(), volume_below_.end() - 1, rng.NextDouble());
     DrawIn(paving_[static_cast<size_t>(chosen - volume_below_.begin())], rng, units);
-    if (AcceptOrPin(units)) return units;
+    if (AcceptOrPin(rng, units)) return units;
   }
   if (!Descend(rng, stop, units)) return std::nullopt;
   HitAndRun(rng, units);

@@ -25,6 +25,8 @@ constexpr uint32_t kWalkStride = 2;
 constexpr int kFiniteRedraws = 64;
 // A continuous space has always another point; only those where nearly all draws fall on a few points need this many.
 constexpr int kContinuousRedraws = 10'000;
+// The same where constraints may leave but a few points; each of these draws is a feasible one.
+constexpr int kConstrainedRedraws = 200;
 constexpr int kStopInterval = 64;
 
 bool Stopped(const SuggestContext& context) {
@@ -68,7 +70,8 @@ class RandomStrategy : public Strategy {
   RandomStrategy(core::SearchSpace space, core::ConstraintSet constraints, uint64_t seed)
       : space_(std::move(space)), constraints_(std::move(constraints)), sampler_(space_, constraints_), seed_(seed) {
     const std::optional<absl::uint128> count = space_.PointCount(/*for_grid=*/false);
-    if (count.has_value() && *count <= std::numeric_limits<uint64_t>::max()) point_count_ = absl::Uint128Low64(*count);
+    if (count.has_value() && *count <= std::numeric_limits<uint64_t>::max()) space_count_ = absl::Uint128Low64(*count);
+    point_count_ = constraints_.empty() ? space_count_ : sampler_.point_count();
   }
 
   absl::StatusOr<Proposals> Suggest(const SuggestContext& context) const override {
@@ -86,13 +89,17 @@ class RandomStrategy : public Strategy {
     for (int32_t i = 0; i < context.count && !Stopped(context); ++i) {
       if (point_count_.has_value() && observed_.size() + others.size() >= *point_count_) {
         result.exhausted = true;
-        result.exhausted_reason =
-            absl::StrCat("all ", *point_count_, " points of the search space have been tried or are pending");
+        result.exhausted_reason = absl::StrCat("all ", *point_count_, " points of the search space",
+                                               constraints_.empty() ? "" : " that satisfy the constraints",
+                                               " have been tried or are pending");
         break;
       }
       const uint64_t ordinal = static_cast<uint64_t>(context.ordinal) + static_cast<uint64_t>(i);
-      std::optional<core::ParameterMap> point = Draw(ordinal, others, context);
-      if (!point.has_value()) break;
+      std::optional<core::ParameterMap> point = Draw(ordinal, others, context, result.exhausted_reason);
+      if (!point.has_value()) {
+        result.exhausted = !result.exhausted_reason.empty();
+        break;
+      }
       others.insert(*Key(*point));
       result.proposals.push_back(NewTrial{.parameters = *std::move(point)});
     }
@@ -109,52 +116,63 @@ class RandomStrategy : public Strategy {
  private:
   using Keys = absl::flat_hash_set<uint64_t>;
 
-  // What tells points apart: the place in a finite space, else a fingerprint. nullopt: not a point of this finite
-  // space.
+  // What tells points apart: the place in a finite space, else a fingerprint. nullopt: not a point that could be
+  // proposed from this finite set.
   std::optional<uint64_t> Key(const core::ParameterMap& parameters) const {
-    if (!point_count_.has_value()) return Fingerprint(parameters).value();
+    if (!point_count_.has_value() && !space_count_.has_value()) return Fingerprint(parameters).value();
     const absl::StatusOr<core::ParameterMap> point = space_.Canonical(parameters);
-    if (!point.ok()) return std::nullopt;
-    return absl::Uint128Low64(*space_.IndexOf(*point));
+    if (!point.ok() || !constraints_.Satisfied(*point)) return std::nullopt;
+    return space_count_.has_value() ? absl::Uint128Low64(*space_.IndexOf(*point)) : Fingerprint(*point).value();
   }
 
   bool Known(uint64_t key, const Keys& others) const { return observed_.contains(key) || others.contains(key); }
 
-  // A point that is not known, where there is one; nullopt if told to stop.
-  std::optional<core::ParameterMap> Draw(uint64_t ordinal, const Keys& others, const SuggestContext& context) const {
+  // A point that is not known, where there is one; nullopt if told to stop, or, with the reason, if none was found.
+  std::optional<core::ParameterMap> Draw(uint64_t ordinal, const Keys& others, const SuggestContext& context,
+                                         std::string& exhausted_reason) const {
     core::Rng rng(seed_, ordinal, kDraws);
     core::ParameterMap point;
-    const int redraws = point_count_.has_value() ? kFiniteRedraws : kContinuousRedraws;
+    const int redraws = point_count_.has_value() ? kFiniteRedraws
+                        : constraints_.empty()   ? kContinuousRedraws
+                                                 : kConstrainedRedraws;
     for (int i = 0; i < redraws; ++i) {
       if (i % kStopInterval == kStopInterval - 1 && Stopped(context)) return std::nullopt;
-      std::optional<std::vector<double>> units = sampler_.DrawUnits(rng, context.stop);
-      if (!units.has_value()) return std::nullopt;
+      const std::optional<std::vector<double>> units = sampler_.DrawUnits(rng, context.stop);
+      if (!units.has_value()) {
+        if (!Stopped(context)) exhausted_reason = sampler_.ExhaustedReason();
+        return std::nullopt;
+      }
       point = space_.PointFromUnits(*units);
       if (!Known(*Key(point), others)) return point;
     }
-    if (!point_count_.has_value()) return point;
-    return Walk(ordinal, others, context);
+    if (point_count_.has_value()) return Walk(ordinal, others, context);
+    if (constraints_.empty()) return point;
+    exhausted_reason =
+        absl::StrCat("the last ", redraws, " draws that satisfy the constraints met only points that have been tried");
+    return std::nullopt;
   }
 
-  // Goes through the points of a finite space, which has a free one, in the order that the seed gives.
+  // Goes through the points of a finite set, which has a free one, in the order that the seed gives.
   std::optional<core::ParameterMap> Walk(uint64_t ordinal, const Keys& others, const SuggestContext& context) const {
     const uint64_t count = *point_count_;
     core::Rng strides(seed_, 0, kWalkStride);
     uint64_t stride = strides.NextBelow(count) | 1;
     while (std::gcd(stride, count) != 1) stride = strides.NextBelow(count) | 1;  // so that the walk meets every point
     uint64_t at = core::Rng(seed_, ordinal, kWalkStart).NextBelow(count);
-    for (uint64_t steps = 0; Known(at, others); ++steps) {
+    for (uint64_t steps = 0;; ++steps) {
       if (steps % kStopInterval == kStopInterval - 1 && Stopped(context)) return std::nullopt;
+      core::ParameterMap point = constraints_.empty() ? space_.PointAt(at, /*for_grid=*/false) : sampler_.PointAt(at);
+      if (!Known(constraints_.empty() ? at : *Key(point), others)) return point;
       at = absl::Uint128Low64((absl::uint128(at) + stride) % count);
     }
-    return space_.PointAt(at, /*for_grid=*/false);
   }
 
   const core::SearchSpace space_;
   const core::ConstraintSet constraints_;
   const FeasibleSampler sampler_;
   const uint64_t seed_;
-  std::optional<uint64_t> point_count_;  // of a finite space
+  std::optional<uint64_t> space_count_;  // points of a finite space, constraints left aside
+  std::optional<uint64_t> point_count_;  // points that may be proposed, if they are finite and could be counted
   int64_t finished_ = 0;
   Keys observed_;
 };

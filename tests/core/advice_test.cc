@@ -24,6 +24,12 @@ JobSpec GoodSpec() {
   return spec;
 }
 
+void Constrain(JobSpec& spec, const std::vector<std::string>& constraints) {
+  Problems problems;
+  spec.constraints = ConstraintSet::Parse(constraints, &spec.space, {}, problems);
+  for (const Problem& problem : problems) ADD_FAILURE() << problem.path << ": " << problem.text;
+}
+
 struct Case {
   std::function<void(JobSpec&)> change;
   std::string advice;
@@ -36,6 +42,17 @@ void SetSpace(JobSpec& spec, std::vector<Parameter> parameters) {
 TEST(AdviceTest, EachRemark) {
   const std::vector<Case> cases = {
       {[](JobSpec&) {}, ""},
+      {[](JobSpec& s) { Constrain(s, {"eta <= 0.02"}); }, ""},
+      {[](JobSpec& s) {
+         Constrain(s, {"eta <= 0.01", "depth = 2"});
+       },
+       "constraints: none of 10000 random points satisfies them all; ranges that lie closer around what is allowed are "
+       "searched better.\n"},
+      {[](JobSpec& s) {
+         Constrain(s, {"eta <= 0.0101", "depth <= 3"});
+       },
+       "constraints: 5 of 10000 random points satisfy them all; ranges that lie closer around what is allowed are "
+       "searched better.\n"},
       {[](JobSpec& s) { SetSpace(s, {Named("lr", DoubleDomain{.min = 1e-5, .max = 1e-2, .scale = Scale::kLinear})}); },
        "parameters.lr.double.scale: lr ranges from 1e-05 to 0.01 on a LINEAR scale, so nine in ten trials fall into "
        "the highest decade; "

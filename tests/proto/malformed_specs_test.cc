@@ -21,13 +21,15 @@ namespace {
 using testing::MalformedSpec;
 
 // As the server puts them together: the executors are asked with the names of all parameters, the strategy only where
-// space and number of trials are sound.
+// space, constraints and number of trials are sound.
 core::Problems AllProblems(const v1::TuningJobSpec& wire) {
   const convert::ParsedSpec parsed = convert::SpecFromProto(wire, "/base");
   core::Problems problems = convert::SpecProblems(parsed);
   bool is_sound = true;
   for (const core::Problem& problem : problems) {
-    if (absl::StartsWith(problem.path, "parameters") || problem.path == "limits.max_trials") is_sound = false;
+    for (const char* field : {"parameters", "constraints", "limits.max_trials"}) {
+      if (absl::StartsWith(problem.path, field)) is_sound = false;
+    }
   }
   core::JobSpec spec = parsed.spec;
   for (const v1::Parameter& parameter : wire.parameters()) spec.static_parameters.emplace(parameter.name(), 0.0);

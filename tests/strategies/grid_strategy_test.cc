@@ -150,5 +150,64 @@ TEST(GridStrategyTest, ConditionsAreNotMultipliedOut) {
   EXPECT_EQ(Text(Points(Ask(*MakeStrategy(spec), 6)).at(0)), "fine=true:3 kind=rich:2 size=3:1 ");
 }
 
+core::JobSpec Constrained(core::JobSpec spec, const std::vector<std::string>& texts) {
+  core::Problems problems;
+  spec.constraints = core::ConstraintSet::Parse(texts, &spec.space, {}, problems);
+  for (const core::Problem& problem : problems) ADD_FAILURE() << problem.path << ": " << problem.text;
+  return spec;
+}
+
+TEST(GridStrategyTest, CombinationsThatBreakAConstraintAreLeftOut) {
+  const core::JobSpec spec = Constrained(Grid(Digits(2)), {"d0 + d1 = 2", "d0 != 1"});
+  EXPECT_EQ(ProblemsOf(spec), "");
+  EXPECT_EQ(FindStrategyKind("grid")->trial_count(spec), 2);
+  const Proposals proposals = Ask(*MakeStrategy(spec), 0, 10);
+  ASSERT_EQ(proposals.proposals.size(), 2u);
+  EXPECT_EQ(Text(Points(proposals)[0]), "d0=0:1 d1=2:1 ");
+  EXPECT_EQ(Text(Points(proposals)[1]), "d0=2:1 d1=0:1 ");
+  EXPECT_TRUE(proposals.exhausted);
+  EXPECT_EQ(proposals.exhausted_reason, "all 2 combinations that satisfy the constraints have been proposed");
+  EXPECT_FALSE(Ask(*MakeStrategy(spec), 0).exhausted);
+  EXPECT_TRUE(Ask(*MakeStrategy(spec), 1).exhausted);
+}
+
+TEST(GridStrategyTest, ConstraintsChangeTheNumberOfTrials) {
+  EXPECT_EQ(ProblemsOf(Constrained(Grid(Digits(2), 45), {"d0 < d1"})), "");
+  EXPECT_EQ(
+      ProblemsOf(Constrained(Grid(Digits(2), 100), {"d0 < d1"})),
+      "limits.max_trials: is 100, but the grid has 45 combinations that satisfy the constraints; leave max_trials "
+      "out, or set strategy.grid.allow_partial\n");
+  EXPECT_EQ(ProblemsOf(Constrained(Grid(Digits(2), 100, true), {"d0 < d1"})), "");
+  EXPECT_EQ(ProblemsOf(Constrained(Grid(Digits(2)), {"d0 < d1", "d1 < d0"})),
+            "constraints: hold for no combination of the grid; loosen them or take more values\n");
+}
+
+// 10^9 combinations of which half are feasible, one by one: not counted, but proposed in order.
+TEST(GridStrategyTest, MoreThanCanBeCounted) {
+  const std::string odd = "d0 + 2 * d1 + 3 * d2 + 4 * d3 + 5 * d4 + 6 * d5 + 7 * d6 + 8 * d7 + 9 * d8 != 200";
+  EXPECT_EQ(
+      ProblemsOf(Constrained(Grid(Digits(9)), {odd})),
+      "strategy.grid: has 1000000000 combinations, too many to count those that satisfy the constraints; take fewer "
+      "values, or set allow_partial and limits.max_trials\n");
+  const core::JobSpec spec = Constrained(Grid(Digits(9), 1000, true), {odd});
+  EXPECT_EQ(ProblemsOf(spec), "");
+  EXPECT_EQ(FindStrategyKind("grid")->trial_count(spec), 0);
+  const auto strategy = MakeStrategy(spec);
+  const auto other = MakeStrategy(spec);
+  EXPECT_EQ(Points(Ask(*strategy, 100'000)), Points(Ask(*other, 100'000)));
+  EXPECT_EQ(Points(Ask(*strategy, 7)), Points(Ask(*other, 7)));
+  EXPECT_FALSE(Ask(*strategy, 7).exhausted);
+}
+
+// One in 10^9, and it is the last.
+TEST(GridStrategyTest, FindsANeedle) {
+  const core::JobSpec spec =
+      Constrained(Grid(Digits(9), 1000, true), {"d0 + d1 + d2 + d3 + d4 + d5 + d6 + d7 + d8 >= 81"});
+  EXPECT_EQ(FindStrategyKind("grid")->trial_count(spec), 1);
+  const Proposals proposals = Ask(*MakeStrategy(spec), 0, 2);
+  ASSERT_EQ(proposals.proposals.size(), 1u);
+  EXPECT_TRUE(proposals.exhausted);
+}
+
 }  // namespace
 }  // namespace tuner::strategies

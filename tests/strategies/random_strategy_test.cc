@@ -169,5 +169,71 @@ TEST(RandomStrategyTest, NeverExhaustedWhereContinuous) {
   EXPECT_EQ(FindStrategyKind("random")->trial_count(spec), 0);
 }
 
+core::JobSpec Constrained(core::JobSpec spec, const std::vector<std::string>& texts) {
+  core::Problems problems;
+  spec.constraints = core::ConstraintSet::Parse(texts, &spec.space, {}, problems);
+  for (const core::Problem& problem : problems) ADD_FAILURE() << problem.path << ": " << problem.text;
+  return spec;
+}
+
+// Stored jobs go on where they ended: neither this sequence changes.
+TEST(RandomStrategyTest, GoldenSequenceUnderConstraints) {
+  std::string text;
+  const auto loose = MakeStrategy(
+      Constrained(SpecOf("random", AllKinds(), 42), {"depth + momentum <= 7", "booster != 'dart' or rate < 0.7"}));
+  for (const ParameterMap& point : Points(Ask(*loose, 0, 3))) text += Rounded(point);
+  const auto tight = MakeStrategy(Constrained(SpecOf("random", AllKinds(), 42),
+                                              {"dropout + rate <= 0.001", "booster = 'dart'", "momentum >= 0.99"}));
+  for (const ParameterMap& point : Points(Ask(*tight, 0, 3))) text += Rounded(point);
+  EXPECT_EQ(text,
+            "batch=32 booster=dart depth=2 dropout=0.15 eta=0.227081518878 flag=false momentum=0.803736060895 "
+            "rate=0.182505224477 \n"
+            "batch=64 booster=gbtree depth=4 dropout=0.5 eta=0.000319889081466 flag=false momentum=0.992669024187 \n"
+            "batch=64 booster=dart depth=4 dropout=0.15 eta=0.936535801245 flag=false momentum=0.861844699263 "
+            "rate=0.0615547911601 \n"
+            "batch=32 booster=dart depth=3 dropout=0 eta=0.11861718991 flag=true momentum=0.994704863736 "
+            "rate=8.88388092908e-05 \n"
+            "batch=32 booster=dart depth=6 dropout=0 eta=0.00560833684582 flag=false momentum=0.992006041253 "
+            "rate=0.000115201376763 \n"
+            "batch=16 booster=dart depth=2 dropout=0 eta=0.0022966833189 flag=false momentum=0.991065440628 "
+            "rate=0.000366460017838 \n");
+}
+
+TEST(RandomStrategyTest, GoldenOrderOfAFiniteSpaceUnderConstraints) {
+  const auto strategy = MakeStrategy(Constrained(
+      SpecOf("random", {Named("i", IntegerDomain{.min = 0, .max = 99999})}, 7), {"i > 50 and i <= 60 or i = 77"}));
+  const Proposals proposals = Ask(*strategy, 0, 30);
+  std::string text;
+  for (const ParameterMap& point : Points(proposals)) text += core::FormatValue(point.at("i")) + " ";
+  EXPECT_EQ(text, "55 58 51 56 60 57 53 77 52 54 59 ");
+  EXPECT_TRUE(proposals.exhausted);
+  EXPECT_EQ(proposals.exhausted_reason,
+            "all 11 points of the search space that satisfy the constraints have been tried or are pending");
+}
+
+// A user's results beside the constraints are data, and no use of a feasible point.
+TEST(RandomStrategyTest, PointsThatBreakAConstraintUseUpNothing) {
+  const auto strategy =
+      MakeStrategy(Constrained(SpecOf("random", {Named("i", IntegerDomain{.min = 0, .max = 9})}, 7), {"i < 3"}));
+  for (int i = 4; i < 9; ++i) strategy->Observe(FinishedTrial(i, {{"i", int64_t{i}}}));
+  EXPECT_EQ(Points(Ask(*strategy, 0, 9)).size(), 3u);
+}
+
+TEST(RandomStrategyTest, ConstraintsThatLeaveNothingEndTheJob) {
+  const std::vector<core::Parameter> reals = {Named("x", DoubleDomain{.min = 0, .max = 1}),
+                                              Named("y", DoubleDomain{.min = 0, .max = 1})};
+  const Proposals none = Ask(*MakeStrategy(Constrained(SpecOf("random", reals), {"x <= y", "x > y"})), 0, 3);
+  EXPECT_TRUE(none.proposals.empty());
+  EXPECT_TRUE(none.exhausted);
+  EXPECT_EQ(none.exhausted_reason, "no point that satisfies the constraints was found in 16416 draws");
+  // Two points of a continuous space.
+  const auto two = MakeStrategy(Constrained(SpecOf("random", reals), {"x = 0.25 or x = 0.5", "y = 0.125"}));
+  const Proposals proposals = Ask(*two, 0, 9);
+  EXPECT_EQ(proposals.proposals.size(), 2u);
+  EXPECT_TRUE(proposals.exhausted);
+  EXPECT_EQ(proposals.exhausted_reason,
+            "the last 200 draws that satisfy the constraints met only points that have been tried");
+}
+
 }  // namespace
 }  // namespace tuner::strategies

@@ -1,6 +1,7 @@
 #include "tuner/requests/added_points.h"
 
 #include <cmath>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -23,8 +24,8 @@ class PointReader {
 
   Point Read(const v1::Trial& wire, const std::string& path) {
     Point point;
-    ReadParameters(wire, path, point);
     ReadState(wire, path, point);
+    ReadParameters(wire, path, point);
     point.reason = wire.reason();
     for (const auto& [name, value] : wire.final_metrics()) {
       if (name.empty() || name.size() > 256) {
@@ -53,10 +54,13 @@ class PointReader {
     }
     if (!readable) return;
     absl::StatusOr<core::ParameterMap> canonical = spec_.space.Canonical(given);
-    if (canonical.ok()) {
-      point.parameters = *std::move(canonical);
-    } else {
-      Add(path, std::string(canonical.status().message()));
+    if (!canonical.ok()) return Add(path, std::string(canonical.status().message()));
+    point.parameters = *std::move(canonical);
+    // What was measured is data, whatever it breaks; what is to be run must keep the constraints.
+    if (point.state != core::TrialState::kQueued) return;
+    if (const std::optional<int> broken = spec_.constraints.Broken(point.parameters)) {
+      Add(path, absl::StrCat(spec_.constraints.Quote(*broken),
+                             "; change its parameters, or import it with a state if it has been run"));
     }
   }
 

@@ -66,10 +66,13 @@ void AddExecutorProblems(const v1::TuningJobSpec& wire, const convert::ParsedSpe
   }
 }
 
-// Strategies look at the space and the limits together, so they are asked when those are in order.
+// Strategies look at the space, the constraints and the limits together, so they are asked when those are in order.
 void AddStrategyProblems(const core::JobSpec& spec, core::Problems& problems) {
   const strategies::StrategyKind* kind = strategies::FindStrategyKind(spec.strategy.name);
-  if (kind == nullptr || AnyConcerns(problems, "parameters") || AnyConcerns(problems, "limits.max_trials")) return;
+  if (kind == nullptr) return;
+  for (const char* field : {"parameters", "constraints", "limits.max_trials"}) {
+    if (AnyConcerns(problems, field)) return;
+  }
   for (core::Problem& problem : kind->validate(spec)) problems.push_back(std::move(problem));
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
 #include "google/protobuf/util/json_util.h"
@@ -24,7 +25,8 @@ std::string Json(const Message& message) {
   options.preserve_proto_field_names = true;
   std::string json;
   if (!google::protobuf::util::MessageToJsonString(message, &json, options).ok()) return "null";
-  return json;
+  // Escaped for web pages, which this is not for. Pairs of backslashes are passed over.
+  return absl::StrReplaceAll(json, {{"\\\\", "\\\\"}, {"\\u003c", "<"}, {"\\u003e", ">"}});
 }
 
 // A field that is no message; `index` is -1 unless it is repeated. The schema has no other kinds of fields.
