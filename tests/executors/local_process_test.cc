@@ -277,12 +277,20 @@ TEST_F(LocalProcessTest, RemoveStaysInsideOfTheJob) {
 TEST_F(LocalProcessTest, GpusAreGivenOnceAndFoundAgain) {
   ProcessHarness harness({.gpus = {2, 5, 7}});
   const auto gpu_spec = [&](int trial, int gpus) {
-    return harness.CommandSpec({"job", "uid-1", trial, 1},
-                               {"/bin/sh", "-c", "echo $CUDA_VISIBLE_DEVICES; exec sleep 1000"},
-                               [&](v1::ProcessExecutor& options) { options.set_gpus(gpus); });
+    RunSpec spec = harness.CommandSpec({"job", "uid-1", trial, 1},
+                                       {"/bin/sh", "-c", "echo gpus=$CUDA_VISIBLE_DEVICES; exec sleep 1000"},
+                                       [&](v1::ProcessExecutor& options) { options.set_gpus(gpus); });
+    spec.metrics = {{.name = "gpus", .regex = "gpus=([0-9])"}};
+    return spec;
+  };
+  // Before it is stopped a trial has to say what it was given.
+  const auto await_output = [&](int trial) {
+    return harness.recorder().Await({"job", "uid-1", trial, 1},
+                                    [](const auto& seen) { return !seen.measurements.empty(); });
   };
   ASSERT_TRUE(harness.executor().Launch(gpu_spec(1, 2)).ok());
   ASSERT_TRUE(harness.recorder().AwaitStarted({"job", "uid-1", 1, 1}));
+  ASSERT_TRUE(await_output(1));
   EXPECT_EQ(harness.executor().Launch(gpu_spec(2, 2)).code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(harness.executor().Launch(gpu_spec(3, 4)).code(), absl::StatusCode::kInvalidArgument);
 
@@ -290,6 +298,7 @@ TEST_F(LocalProcessTest, GpusAreGivenOnceAndFoundAgain) {
   ASSERT_TRUE(harness.executor().Adopt({RunCursor{gpu_spec(1, 2), true}}).ok());
   EXPECT_EQ(harness.executor().Launch(gpu_spec(2, 2)).code(), absl::StatusCode::kResourceExhausted);
   ASSERT_TRUE(harness.executor().Launch(gpu_spec(4, 1)).ok());
+  ASSERT_TRUE(await_output(4));
   ASSERT_TRUE(harness.executor().Stop({"job", "uid-1", 1, 1}, absl::ZeroDuration()).ok());
   harness.recorder().AwaitEnded({"job", "uid-1", 1, 1});
   EXPECT_TRUE(harness.executor().Launch(gpu_spec(2, 2)).ok());
@@ -297,8 +306,8 @@ TEST_F(LocalProcessTest, GpusAreGivenOnceAndFoundAgain) {
     ASSERT_TRUE(harness.executor().Stop({"job", "uid-1", trial, 1}, absl::Seconds(5)).ok());
     harness.recorder().AwaitEnded({"job", "uid-1", trial, 1});
   }
-  EXPECT_EQ(harness.Output({"job", "uid-1", 1, 1}), "2,5\n");
-  EXPECT_EQ(harness.Output({"job", "uid-1", 4, 1}), "7\n");
+  EXPECT_EQ(harness.Output({"job", "uid-1", 1, 1}), "gpus=2,5\n");
+  EXPECT_EQ(harness.Output({"job", "uid-1", 4, 1}), "gpus=7\n");
 }
 
 // While it lives, this process can open nothing more (EMFILE).

@@ -12,7 +12,7 @@ try:
     import sklearn
 except ImportError:
     other = shutil.which("python3")  # of an environment that is active, as in scripts/test
-    if other and not os.path.samefile(other, sys.executable) and "TUNER_SECOND_PYTHON" not in os.environ:
+    if other and other != sys.executable and "TUNER_SECOND_PYTHON" not in os.environ:
         os.execve(other, [other, *sys.argv], {**os.environ, "TUNER_SECOND_PYTHON": "1"})
     print("scikit-learn is not installed")
     sys.exit(77)
