@@ -89,7 +89,7 @@ void ExpectSame(const core::Trial& a, const core::Trial& b) {
   ASSERT_EQ(attempts.size(), b.attempts.size());
   for (size_t i = 0; i < attempts.size(); ++i) ExpectSame(attempts[i], b.attempts[i]);
   const auto& [kind, history_prefix, fingerprint, warm_start_prefix, pending_trials, known_prefix, first_ordinal,
-              asked_count] = basis;
+               asked_count] = basis;
   EXPECT_EQ(kind, b.basis.kind);
   EXPECT_EQ(history_prefix, b.basis.history_prefix);
   EXPECT_EQ(fingerprint, b.basis.fingerprint);

@@ -217,7 +217,8 @@ std::string LeaveOneOutScript(const PlotData& data, PlotSize size) {
                                            spread > 0 ? absl::StrFormat(", R2 = %.2f", 1 - residuals / spread) : "");
   const double dot = all.size() > 300 ? 0.4 : 0.7;
   std::string script = absl::StrCat(
-      Title(data, what, size), "set xlabel ", Quoted(absl::StrCat("observed ", Shortened(Printable(data.metric), 40))),
+      Title(absl::StrCat(data.job, ": ", what), size), "set xlabel ",
+      Quoted(absl::StrCat("observed ", Shortened(Printable(data.metric), 40))),
       "\nset ylabel 'predicted from the other trials, two deviations each way'\n", log ? "set logscale xy\n" : "",
       "set xrange", range, "set yrange", range, "set label 1 ", Quoted(quality),
       " at graph 0.98,0.06 right font ',12' tc rgb '", kInk, "' front\n", DataBlock("within", within),
