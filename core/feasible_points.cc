@@ -20,7 +20,7 @@ constexpr int64_t kStopInterval = 256;
 // Goes through the feasible points from an index on, in order, run by run (runs next to each other are not joined).
 class FeasiblePoints::Walk {
  public:
-  Walk(const FeasiblePoints& points, absl::uint128 from, int64_t effort, const std::atomic<bool>* stop)
+  Walk(const FeasiblePoints& points, absl::uint128 from, int64_t effort, StopToken stop)
       : space_(points.space_),
         constraints_(points.constraints_),
         for_grid_(points.for_grid_),
@@ -116,7 +116,7 @@ class FeasiblePoints::Walk {
   bool Values(int parameter, uint64_t first, uint64_t last, const Rest& after, absl::uint128 index, Open open) {
     const absl::uint128 count = space_.CountUnder(parameter, first, last, for_grid_) * after.count;
     if (index + count <= from_) return true;
-    const bool stopped = stop_ != nullptr && effort_ % kStopInterval == 0 && stop_->load(std::memory_order_relaxed);
+    const bool stopped = effort_ % kStopInterval == 0 && Stopped(stop_);
     if ((effort_-- <= 0 && decided_) || stopped) {  // at least one box, so that every walk gets somewhere
       reached_ = index;
       return false;
@@ -146,7 +146,7 @@ class FeasiblePoints::Walk {
   const bool for_grid_;
   const absl::uint128 from_;
   int64_t effort_;
-  const std::atomic<bool>* const stop_;
+  const StopToken stop_;
   std::vector<uint64_t> last_;  // by parameter: place of its last value
   std::vector<Interval> box_;
   std::vector<Open> concerns_;  // by parameter: constraints that mention it or a descendant
@@ -163,7 +163,7 @@ bool FeasiblePoints::CanNumber(const SearchSpace& space, bool for_grid) {
 FeasiblePoints::FeasiblePoints(const SearchSpace& space, const ConstraintSet& constraints, bool for_grid)
     : space_(space), constraints_(constraints), for_grid_(for_grid) {}
 
-void FeasiblePoints::Extend(absl::uint128 wanted, int64_t effort, const std::atomic<bool>* stop) {
+void FeasiblePoints::Extend(absl::uint128 wanted, int64_t effort, StopToken stop) {
   if (complete_ || known_ >= wanted) return;
   Run run;
   Walk walk(*this, next_index_, effort, stop);

@@ -16,6 +16,7 @@
 #include "absl/numeric/int128.h"
 #include "core/constraint.h"
 #include "core/search_space.h"
+#include "core/stop_token.h"
 
 namespace tuner::core {
 
@@ -30,7 +31,7 @@ class FeasiblePoints {
 
   // Goes on until at least `wanted` points are known, or all are, or `effort` more boxes were looked at (about 1 us
   // each), or `stop` is true.
-  void Extend(absl::uint128 wanted, int64_t effort, const std::atomic<bool>* stop = nullptr);
+  void Extend(absl::uint128 wanted, int64_t effort, StopToken stop = nullptr);
 
   absl::uint128 known() const { return known_; }
   // Whether there are no others.

@@ -14,12 +14,6 @@ constexpr double kMaterialNoise = 0.01;
 // Of the noise's variance: a point is run again until its own variance is below, after ten runs at most.
 constexpr double kReplicatedShare = 0.1;
 
-Eigen::VectorXd LabelsOf(const gp::OutputWarp& warp, const std::vector<int>& places) {
-  Eigen::VectorXd labels(static_cast<Eigen::Index>(places.size()));
-  for (size_t i = 0; i < places.size(); ++i) labels[static_cast<Eigen::Index>(i)] = warp.labels()[places[i]];
-  return labels;
-}
-
 bool Dominates(const std::vector<double>& a, const std::vector<double>& b) {
   for (size_t i = 0; i < a.size(); ++i) {
     if (a[i] < b[i]) return false;
@@ -32,19 +26,16 @@ bool Dominates(const std::vector<double>& a, const std::vector<double>& b) {
 JobModel::JobModel(const std::vector<BayesianOutput>& outputs, const std::vector<gp::Observations>& observations,
                    const std::vector<gp::FitOptions>& options, bool constant_mean, const OutputFits& fits)
     : rows_(fits.fits.front().rows), worth_(rows_.size()), feasible_(rows_.size(), true) {
-  Eigen::MatrixXd points(observations.front().points.rows(), static_cast<Eigen::Index>(rows_.size()));
-  for (size_t i = 0; i < rows_.size(); ++i) {
-    points.col(static_cast<Eigen::Index>(i)) = observations.front().points.col(rows_[i]);
-  }
   for (size_t i = 0; i < outputs.size(); ++i) {
     const bool constraint = outputs[i].is_constraint();
     warps_.push_back(gp::OutputWarp::Fit(observations[i].values, options[i].warp));
     posteriors_.push_back(*fits.fits[i].posterior);
-    posteriors_.back().SetLabels(LabelsOf(warps_.back(), fits.fits[i].rows), constant_mean && !constraint);
+    posteriors_.back().SetLabels(gp::LabelsAt(warps_.back(), fits.fits[i].rows), constant_mean && !constraint);
     least_.push_back(constraint ? warps_.back().Forward(0) : 0);
     if (!constraint) ++objective_count_;
-    const Eigen::VectorXd means =
-        fits.fits[i].rows == rows_ ? posteriors_.back().MeanAtPoints() : posteriors_.back().Predict(points).mean;
+    const Eigen::VectorXd means = fits.fits[i].rows == rows_
+                                      ? posteriors_.back().MeanAtPoints()
+                                      : posteriors_.back().Predict(observations[i].PointsAt(rows_)).mean;
     for (size_t row = 0; row < rows_.size(); ++row) {
       const double mean = means[static_cast<Eigen::Index>(row)];
       if (!constraint) {

@@ -21,9 +21,7 @@ class BayesianModel : public ModelView {
  public:
   explicit BayesianModel(BayesianSnapshot snapshot)
       : s_(std::move(snapshot)),
-        lengths_(gp::Scaled(Eigen::VectorXd::Ones(s_.encoder->width()), s_.encoder->column_groups(),
-                            s_.posterior.parameters())
-                     .cwiseInverse()),
+        lengths_(gp::InverseLengths(s_.encoder->column_groups(), s_.posterior.parameters()).cwiseInverse()),
         acquisition_(s_.posterior, Eigen::MatrixXd(s_.encoder->width(), 0), s_.confidence) {}
 
   Prediction Predict(const core::ParameterMap& point) const override {

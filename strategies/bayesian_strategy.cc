@@ -1,13 +1,11 @@
 #include "strategies/bayesian_strategy.h"
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
-#include "absl/memory/memory.h"
 #include "strategies/bayesian_job_model.h"
 #include "strategies/bayesian_model.h"
 #include "strategies/bayesian_outputs.h"
@@ -30,10 +28,6 @@ constexpr uint32_t kSearchStream = 0x6201;
 
 constexpr int kMostInitialTrials = 11;
 constexpr double kMostInitialShare = 0.25;  // of max_trials
-
-bool Stopped(const SuggestContext& context) {
-  return context.stop != nullptr && context.stop->load(std::memory_order_relaxed);
-}
 
 class BayesianStrategy : public Strategy {
  public:
@@ -201,7 +195,7 @@ class BayesianStrategy : public Strategy {
   core::Basis::Kind KindOf(const SuggestContext& context, const OutputFits* fit) const {
     if (context.replay != nullptr) return context.replay->kind;
     if (!UsesModel(context.ordinal)) return core::Basis::Kind::kFresh;
-    if (fit == nullptr || Stopped(context)) return core::Basis::Kind::kFallback;
+    if (fit == nullptr || Stopped(context.stop)) return core::Basis::Kind::kFallback;
     return settings_.fit.IsDue(fit->prefix, known()) ? core::Basis::Kind::kLastFit : core::Basis::Kind::kFresh;
   }
 
@@ -221,22 +215,25 @@ class BayesianStrategy : public Strategy {
     return std::upper_bound(finished_at_.begin(), finished_at_.end(), finished) - finished_at_.begin();
   }
 
+  // Those of points of the space.
+  std::vector<Units> UnitsOf(absl::Span<const PendingTrial> trials) const {
+    std::vector<Units> units;
+    for (const PendingTrial& trial : trials) {
+      if (encoder_.space().Contains(trial.parameters)) units.push_back(encoder_.Units(trial.parameters));
+    }
+    return units;
+  }
+
   // False if it was stopped, or the space may have no other point, before the first proposal.
   bool SuggestFromModel(const SuggestContext& context, const OutputFits& fit, Proposals& result) const {
     std::vector<Units> around = units_;
-    KnownPoints taken;
-    std::vector<Units> pending;
-    for (const PendingTrial& trial : context.pending) {
-      if (encoder_.space().Contains(trial.parameters)) pending.push_back(encoder_.Units(trial.parameters));
-    }
-    taken.insert(pending.begin(), pending.end());
+    std::vector<Units> pending = UnitsOf(context.pending);
+    KnownPoints taken(pending.begin(), pending.end());
     around.insert(around.end(), pending.begin(), pending.end());
     const JobModel model = ModelOf(fit);
     gp::SearchContext search{.encoder = &encoder_, .known = &around, .best = model.BestPlaces()};
     search.trust_radius = TrustRadius();
-    search.column_lengths =
-        gp::Scaled(Eigen::VectorXd::Ones(encoder_.width()), encoder_.column_groups(), fit.fits.front().parameters)
-            .cwiseInverse();
+    search.column_lengths = gp::InverseLengths(encoder_.column_groups(), fit.fits.front().parameters).cwiseInverse();
     search.allowed = [&](const Units& units) {
       return !known_.contains(units) && !taken.contains(units) && sampler_.SatisfiedUnits(units);
     };
@@ -292,14 +289,12 @@ class BayesianStrategy : public Strategy {
   // The initial design while it lasts, then random draws.
   absl::StatusOr<Proposals> SuggestBlindly(const SuggestContext& context, Proposals result) const {
     std::vector<PendingTrial> pending(context.pending.begin(), context.pending.end());
-    KnownPoints taken;
-    for (const PendingTrial& trial : pending) {
-      if (encoder_.space().Contains(trial.parameters)) taken.insert(encoder_.Units(trial.parameters));
-    }
+    const std::vector<Units> pending_units = UnitsOf(context.pending);
+    KnownPoints taken(pending_units.begin(), pending_units.end());
     for (int32_t i = 0; i < context.count; ++i) {
       const int64_t ordinal = context.ordinal + i;
       const bool whole =
-          !Stopped(context) && (result.basis.kind == core::Basis::Kind::kFallback || !UsesModel(ordinal));
+          !Stopped(context.stop) && (result.basis.kind == core::Basis::Kind::kFallback || !UsesModel(ordinal));
       if (i > 0 && !whole) break;
       Units units = DesignPoint(ordinal);
       core::ParameterMap point;

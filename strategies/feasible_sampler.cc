@@ -36,8 +36,6 @@ constexpr int kStepsPerCoordinate = 8;
 constexpr int kShrinks = 40;
 constexpr int kStopInterval = 64;
 
-bool Stopped(StopToken stop) { return stop != nullptr && stop->load(std::memory_order_relaxed); }
-
 // The least unit coordinate of the place, to the last bit. place > 0.
 double CellStart(const core::Domain& domain, uint64_t place) {
   double below = 0;

@@ -59,7 +59,7 @@ class GridStrategy : public Strategy {
     const absl::uint128 begin = static_cast<uint64_t>(context.ordinal);
     const absl::uint128 end = begin + static_cast<uint64_t>(context.count);
     for (absl::uint128 i = begin; i < end; ++i) {
-      if (context.stop != nullptr && context.stop->load(std::memory_order_relaxed)) return result;
+      if (Stopped(context.stop)) return result;
       std::optional<core::ParameterMap> point = Combination(i, context.stop);
       if (!point.has_value()) break;
       result.proposals.push_back(NewTrial{.parameters = *std::move(point)});
@@ -89,8 +89,7 @@ class GridStrategy : public Strategy {
     if (feasible_.has_value()) {
       feasible_->Extend(end + 1, kSearchEffort, stop);  // whether there is another one
       count = feasible_->known();
-      const bool stopped = stop != nullptr && stop->load(std::memory_order_relaxed);
-      if (!feasible_->complete() && (stopped || count >= end)) return;
+      if (!feasible_->complete() && (Stopped(stop) || count >= end)) return;
     }
     if (end < count) return;
     result.exhausted = true;

@@ -29,10 +29,6 @@ constexpr int kContinuousRedraws = 10'000;
 constexpr int kConstrainedRedraws = 200;
 constexpr int kStopInterval = 64;
 
-bool Stopped(const SuggestContext& context) {
-  return context.stop != nullptr && context.stop->load(std::memory_order_relaxed);
-}
-
 // 64 bits of a point, the same on every machine: FNV-1a with a final mix. Two points with the same one cost a redraw,
 // no more.
 class Fingerprint {
@@ -86,7 +82,7 @@ class RandomStrategy : public Strategy {
         others.insert(*key);
       }
     }
-    for (int32_t i = 0; i < context.count && !Stopped(context); ++i) {
+    for (int32_t i = 0; i < context.count && !Stopped(context.stop); ++i) {
       if (point_count_.has_value() && observed_.size() + others.size() >= *point_count_) {
         result.exhausted = true;
         result.exhausted_reason = absl::StrCat("all ", *point_count_, " points of the search space",
@@ -136,10 +132,10 @@ class RandomStrategy : public Strategy {
                         : constraints_.empty()   ? kContinuousRedraws
                                                  : kConstrainedRedraws;
     for (int i = 0; i < redraws; ++i) {
-      if (i % kStopInterval == kStopInterval - 1 && Stopped(context)) return std::nullopt;
+      if (i % kStopInterval == kStopInterval - 1 && Stopped(context.stop)) return std::nullopt;
       const std::optional<std::vector<double>> units = sampler_.DrawUnits(rng, context.stop);
       if (!units.has_value()) {
-        if (!Stopped(context)) exhausted_reason = sampler_.ExhaustedReason();
+        if (!Stopped(context.stop)) exhausted_reason = sampler_.ExhaustedReason();
         return std::nullopt;
       }
       point = space_.PointFromUnits(*units);
@@ -160,7 +156,7 @@ class RandomStrategy : public Strategy {
     while (std::gcd(stride, count) != 1) stride = strides.NextBelow(count) | 1;  // so that the walk meets every point
     uint64_t at = core::Rng(seed_, ordinal, kWalkStart).NextBelow(count);
     for (uint64_t steps = 0;; ++steps) {
-      if (steps % kStopInterval == kStopInterval - 1 && Stopped(context)) return std::nullopt;
+      if (steps % kStopInterval == kStopInterval - 1 && Stopped(context.stop)) return std::nullopt;
       core::ParameterMap point = constraints_.empty() ? space_.PointAt(at, /*for_grid=*/false) : sampler_.PointAt(at);
       if (!Known(constraints_.empty() ? at : *Key(point), others)) return point;
       at = absl::Uint128Low64((absl::uint128(at) + stride) % count);

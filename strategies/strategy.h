@@ -7,7 +7,6 @@
 // observations rebuilds it.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -23,12 +22,13 @@
 #include "absl/types/span.h"
 #include "core/job_spec.h"
 #include "core/problem.h"
+#include "core/stop_token.h"
 #include "core/trial.h"
 
 namespace tuner::strategies {
 
-// Asked between steps of long work; true: return what you have.
-using StopToken = const std::atomic<bool>*;
+using core::Stopped;
+using core::StopToken;
 
 struct PendingTrial {
   int32_t number = 0;

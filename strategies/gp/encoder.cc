@@ -32,14 +32,11 @@ Encoder::Encoder(core::SearchSpace space) : space_(std::move(space)) {
     for (const core::ParameterValue& value : parameter.parent_values) {
       info.parent_units.push_back(space_.ToUnit(parameter.parent, value));
     }
-    has_conditions_ |= info.parent >= 0;
     if (count.has_value() && *count <= kListedValues) {
       for (absl::uint128 v = 0; v < *count; ++v) {
         info.centres.push_back(space_.ToUnit(i, space_.ValueAt(i, v, /*for_grid=*/false)));
       }
       std::sort(info.centres.begin(), info.centres.end());
-    } else {
-      all_listed_ = false;
     }
     info.smooth = info.numeric && (!count.has_value() || *count > kSmoothValues);
     if (!count.has_value() || *count > 1) {

@@ -44,9 +44,6 @@ class Encoder {
     std::vector<double> parent_units;  // active where the parent has one of these
   };
   const ParameterInfo& info(int parameter) const { return parameters_[static_cast<size_t>(parameter)]; }
-  bool has_conditions() const { return has_conditions_; }
-  // Whether every parameter has countably many values, few of them.
-  bool all_listed() const { return all_listed_; }
 
   // Rounds to a point of the space; see above. units: parameter_count.
   void Snap(absl::Span<double> units) const;
@@ -66,8 +63,6 @@ class Encoder {
   std::vector<ParameterInfo> parameters_;
   std::vector<int> column_groups_;
   std::vector<int> group_parameters_;
-  bool has_conditions_ = false;
-  bool all_listed_ = true;
 };
 
 }  // namespace tuner::strategies::gp

@@ -15,8 +15,6 @@ constexpr int kMostPredictions = 40'000;
 constexpr int kMinSamples = 128;
 constexpr int kMaxSamples = 4096;
 
-bool Stopped(StopToken stop) { return stop != nullptr && stop->load(std::memory_order_relaxed); }
-
 // Two independent sets of n points of d coordinates, row by row.
 struct Designs {
   std::vector<double> a, b;

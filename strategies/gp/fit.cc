@@ -57,13 +57,13 @@ struct Search {
   const std::vector<int>& groups;
   Eigen::Ref<const Eigen::VectorXd> labels;
   const FitOptions& options;
-  const std::atomic<bool>* stop;
+  core::StopToken stop;
   nlopt::opt* optimiser = nullptr;
   FitResult best;
 
   static double Evaluate(const std::vector<double>& x, std::vector<double>& gradient, void* data) {
     auto& search = *static_cast<Search*>(data);
-    if (search.stop != nullptr && search.stop->load(std::memory_order_relaxed)) search.optimiser->force_stop();
+    if (core::Stopped(search.stop)) search.optimiser->force_stop();
     const KernelParameters parameters = FromVector(x);
     Eigen::VectorXd slopes;
     const double value = LogPosterior(search.points, search.groups, search.labels, parameters, search.options,
@@ -187,7 +187,7 @@ KernelParameters RandomParameters(int groups, uint64_t seed, uint64_t index) {
 
 FitResult FitParameters(const Eigen::Ref<const Eigen::MatrixXd>& points, const std::vector<int>& groups,
                         const Eigen::Ref<const Eigen::VectorXd>& labels, const std::vector<KernelParameters>& starts,
-                        const FitOptions& options, const std::atomic<bool>* stop) {
+                        const FitOptions& options, core::StopToken stop) {
   Search search{.points = points, .groups = groups, .labels = labels, .options = options, .stop = stop};
   search.best.parameters = starts.front();
   search.best.log_posterior = -std::numeric_limits<double>::infinity();

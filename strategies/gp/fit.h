@@ -5,11 +5,11 @@
 #pragma once
 
 #include <Eigen/Core>
-#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
+#include "core/stop_token.h"
 #include "strategies/gp/kernel.h"
 #include "strategies/gp/output_warp.h"
 
@@ -61,6 +61,6 @@ struct FitResult {
 // at what it has. Needs at least one start; with no points the first one comes back.
 FitResult FitParameters(const Eigen::Ref<const Eigen::MatrixXd>& points, const std::vector<int>& groups,
                         const Eigen::Ref<const Eigen::VectorXd>& labels, const std::vector<KernelParameters>& starts,
-                        const FitOptions& options, const std::atomic<bool>* stop);
+                        const FitOptions& options, core::StopToken stop);
 
 }  // namespace tuner::strategies::gp

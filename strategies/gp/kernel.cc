@@ -9,13 +9,17 @@ namespace tuner::strategies::gp {
 double KernelParameters::signal() const { return std::exp(log_signal); }
 double KernelParameters::noise() const { return std::exp(log_noise); }
 
+Eigen::VectorXd InverseLengths(const std::vector<int>& groups, const KernelParameters& parameters) {
+  Eigen::VectorXd result(static_cast<Eigen::Index>(groups.size()));
+  for (size_t i = 0; i < groups.size(); ++i) {
+    result[static_cast<Eigen::Index>(i)] = std::exp(-parameters.log_length[groups[i]]);
+  }
+  return result;
+}
+
 Eigen::MatrixXd Scaled(const Eigen::Ref<const Eigen::MatrixXd>& points, const std::vector<int>& groups,
                        const KernelParameters& parameters) {
-  Eigen::VectorXd factors(points.rows());
-  for (Eigen::Index i = 0; i < points.rows(); ++i) {
-    factors[i] = std::exp(-parameters.log_length[groups[static_cast<size_t>(i)]]);
-  }
-  return factors.asDiagonal() * points;
+  return InverseLengths(groups, parameters).asDiagonal() * points;
 }
 
 Eigen::MatrixXd SquaredDistances(const Eigen::Ref<const Eigen::MatrixXd>& a,

@@ -22,6 +22,9 @@ struct KernelParameters {
   double noise() const;
 };
 
+// 1 / length-scale of each coordinate.
+Eigen::VectorXd InverseLengths(const std::vector<int>& groups, const KernelParameters& parameters);
+
 // Coordinates divided by their group's length-scale. `groups`: group of each row of `points`.
 Eigen::MatrixXd Scaled(const Eigen::Ref<const Eigen::MatrixXd>& points, const std::vector<int>& groups,
                        const KernelParameters& parameters);

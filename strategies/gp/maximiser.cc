@@ -61,7 +61,7 @@ class Search {
   }
 
  private:
-  bool Stopped() const { return context_.stop != nullptr && context_.stop->load(std::memory_order_relaxed); }
+  bool Stopped() const { return core::Stopped(context_.stop); }
   bool Allowed(const Units& units) const { return !context_.allowed || context_.allowed(units); }
 
   static void SortDistinct(std::vector<Optimum>& found) {

@@ -4,12 +4,12 @@
 // Threads: pure functions. Everything random comes from the Rng, so equal arguments give equal results.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <optional>
 #include <vector>
 
 #include "core/rng.h"
+#include "core/stop_token.h"
 #include "strategies/gp/acquisition.h"
 #include "strategies/gp/encoder.h"
 #include "strategies/gp/lockstep_lbfgs.h"
@@ -39,7 +39,7 @@ struct SearchContext {
   std::function<bool(const std::vector<double>&)> allowed;
   // Draws an allowed point if drawing blindly does not find any; null: none.
   std::function<std::optional<std::vector<double>>(core::Rng&)> draw_allowed;
-  const std::atomic<bool>* stop = nullptr;
+  core::StopToken stop = nullptr;
 };
 
 struct Optimum {

@@ -114,42 +114,39 @@ MultiOutputAcquisition::Worth MultiOutputAcquisition::Evaluate(const std::vector
   return worth;
 }
 
-Eigen::VectorXd MultiOutputAcquisition::UpperBounds(const Eigen::Ref<const Eigen::MatrixXd>& points) const {
-  std::vector<Eigen::VectorXd> means(output_count());
-  std::vector<Eigen::VectorXd> deviations(output_count());
-  for (size_t i = 0; i < output_count(); ++i) ModelAt(i).Bound(points, means[i], deviations[i]);
-  Eigen::VectorXd values(points.cols());
+Eigen::VectorXd MultiOutputAcquisition::ValuesOf(const std::vector<Eigen::VectorXd>& means,
+                                                 const std::vector<Eigen::VectorXd>& deviations) const {
+  Eigen::VectorXd values(means.front().size());
   std::vector<double> mean(output_count());
   std::vector<double> deviation(output_count());
-  for (Eigen::Index p = 0; p < points.cols(); ++p) {
+  for (Eigen::Index p = 0; p < values.size(); ++p) {
     for (size_t i = 0; i < output_count(); ++i) {
       mean[i] = means[i][p];
       deviation[i] = deviations[i][p];
-      // Where a constraint is expected to hold a larger deviation makes it less likely, so the bound is certainty.
-      if (i >= objectives_.size() && mean[i] >= constraints_[i - objectives_.size()].least) {
-        deviation[i] = 1e-12 * ModelAt(i).signal() + std::numeric_limits<double>::min();
-      }
     }
     values[p] = Evaluate(mean, deviation).value;
   }
   return values;
 }
 
+Eigen::VectorXd MultiOutputAcquisition::UpperBounds(const Eigen::Ref<const Eigen::MatrixXd>& points) const {
+  std::vector<Eigen::VectorXd> means(output_count());
+  std::vector<Eigen::VectorXd> deviations(output_count());
+  for (size_t i = 0; i < output_count(); ++i) ModelAt(i).Bound(points, means[i], deviations[i]);
+  // Where a constraint is expected to hold a larger deviation makes it less likely, so the bound is certainty.
+  for (size_t c = 0; c < constraints_.size(); ++c) {
+    const size_t i = objectives_.size() + c;
+    const double certain = 1e-12 * ModelAt(i).signal() + std::numeric_limits<double>::min();
+    deviations[i] = (means[i].array() >= constraints_[c].least).select(certain, deviations[i]);
+  }
+  return ValuesOf(means, deviations);
+}
+
 Eigen::VectorXd MultiOutputAcquisition::Values(const Eigen::Ref<const Eigen::MatrixXd>& points) const {
   std::vector<Eigen::VectorXd> means(output_count());
   std::vector<Eigen::VectorXd> deviations(output_count());
   for (size_t i = 0; i < output_count(); ++i) ModelAt(i).Predict(points, means[i], deviations[i]);
-  Eigen::VectorXd values(points.cols());
-  std::vector<double> mean(output_count());
-  std::vector<double> deviation(output_count());
-  for (Eigen::Index p = 0; p < points.cols(); ++p) {
-    for (size_t i = 0; i < output_count(); ++i) {
-      mean[i] = means[i][p];
-      deviation[i] = deviations[i][p];
-    }
-    values[p] = Evaluate(mean, deviation).value;
-  }
-  return values;
+  return ValuesOf(means, deviations);
 }
 
 void MultiOutputAcquisition::ValuesAndGradients(const Eigen::Ref<const Eigen::MatrixXd>& points,

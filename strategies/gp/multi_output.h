@@ -41,6 +41,9 @@ class MultiOutputAcquisition : public Acquisition {
     std::vector<double> by_deviation;
   };
   Worth Evaluate(const std::vector<double>& means, const std::vector<double>& deviations) const;
+  // Of many points; means and deviations by output.
+  Eigen::VectorXd ValuesOf(const std::vector<Eigen::VectorXd>& means,
+                           const std::vector<Eigen::VectorXd>& deviations) const;
   void AddImprovement(double mean, double deviation, Worth& worth) const;
   void AddHypervolume(const std::vector<double>& means, const std::vector<double>& deviations, Worth& worth) const;
   const PendingModel& ModelAt(size_t i) const;

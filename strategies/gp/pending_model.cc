@@ -50,8 +50,7 @@ void PendingModel::Predict(const Eigen::Ref<const Eigen::MatrixXd>& points, Eige
   const Eigen::MatrixXd covariance = posterior_.CrossCovariance(points);
   mean = MeanFrom(covariance);
   const Eigen::MatrixXd whitened = LowerProduct(posterior_.inverse_factor(), covariance);
-  const double signal = posterior_.signal();
-  deviation = (signal - whitened.colwise().squaredNorm().transpose().array()).max(kLeastVariance * signal).sqrt();
+  deviation = posterior_.VarianceLeft(whitened).cwiseSqrt();
 }
 
 PendingModel::Terms PendingModel::Differentiate(const Eigen::Ref<const Eigen::MatrixXd>& points) const {
@@ -60,8 +59,7 @@ PendingModel::Terms PendingModel::Differentiate(const Eigen::Ref<const Eigen::Ma
   posterior_.CrossCovarianceAndSlope(points, covariance, terms.slope);
   terms.mean = MeanFrom(covariance);
   const Eigen::MatrixXd whitened = LowerProduct(posterior_.inverse_factor(), covariance);
-  const double signal = posterior_.signal();
-  terms.deviation = (signal - whitened.colwise().squaredNorm().transpose().array()).max(kLeastVariance * signal).sqrt();
+  terms.deviation = posterior_.VarianceLeft(whitened).cwiseSqrt();
   terms.solved = LowerTransposedProduct(posterior_.inverse_factor(), whitened);
   return terms;
 }

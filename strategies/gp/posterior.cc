@@ -32,7 +32,7 @@ Posterior::Posterior(Eigen::MatrixXd points, std::vector<int> groups, KernelPara
       noise_(parameters_.noise()),
       size_(points.cols()),
       points_(std::move(points)) {
-  factors_ = Scaled(Eigen::VectorXd::Ones(points_.rows()), groups_, parameters_);
+  factors_ = InverseLengths(groups_, parameters_);
   scaled_ = factors_.asDiagonal() * points_;
   Eigen::MatrixXd covariance = SquaredDistances(scaled_, scaled_);
   covariance.diagonal().setZero();
@@ -102,13 +102,16 @@ Eigen::MatrixXd Posterior::WeightedGradients(const Eigen::Ref<const Eigen::Matri
   return factors_.cwiseAbs2().asDiagonal() * gradients;
 }
 
+Eigen::VectorXd Posterior::VarianceLeft(const Eigen::MatrixXd& whitened) const {
+  return (signal_ - whitened.colwise().squaredNorm().transpose().array()).max(kLeastVariance * signal_).matrix();
+}
+
 Prediction Posterior::Predict(const Eigen::Ref<const Eigen::MatrixXd>& points) const {
   const Eigen::MatrixXd covariance = CrossCovariance(points);
   Prediction result;
   result.mean = TransposedProduct(covariance, weights_).array() + mean_;
   const Eigen::MatrixXd whitened = LowerProduct(inverse_factor(), covariance);
-  result.variance =
-      (signal_ - whitened.colwise().squaredNorm().transpose().array()).max(kLeastVariance * signal_).matrix();
+  result.variance = VarianceLeft(whitened);
   return result;
 }
 

@@ -39,6 +39,9 @@ class Posterior {
   const Eigen::VectorXd& labels() const { return labels_; }
   const std::vector<int>& groups() const { return groups_; }
   const KernelParameters& parameters() const { return parameters_; }
+  // What is left of the signal's variance at points whose whitened covariances, M times k(X, x), are given (n x m). >
+  // 0.
+  Eigen::VectorXd VarianceLeft(const Eigen::MatrixXd& whitened) const;
   // K^-1 times the labels less the mean.
   const Eigen::VectorXd& weights() const { return weights_; }
   // M = L^-1 with L L' = K + noise I: n x n, lower triangular, zeros above.

@@ -14,8 +14,6 @@ namespace {
 constexpr uint32_t kSubsetStream = 0x6673;
 constexpr uint32_t kWindowStream = 0x6677;
 
-bool Stopped(const std::atomic<bool>* stop) { return stop != nullptr && stop->load(std::memory_order_relaxed); }
-
 // Places of the first `prefix` values, best first; infeasible ones last, earlier before later.
 std::vector<int> BestFirst(const Observations& observations, int64_t prefix) {
   std::vector<int> order(static_cast<size_t>(prefix));
@@ -89,21 +87,13 @@ std::vector<int> WindowRows(const Observations& observations, const std::vector<
   return chooser.Ascending();
 }
 
-Eigen::MatrixXd Columns(const Observations& observations, const std::vector<int>& rows) {
-  Eigen::MatrixXd points(observations.points.rows(), static_cast<Eigen::Index>(rows.size()));
-  for (size_t i = 0; i < rows.size(); ++i) {
-    points.col(static_cast<Eigen::Index>(i)) = observations.points.col(rows[i]);
-  }
-  return points;
-}
-
 KernelParameters Learn(const Observations& observations, const std::vector<int>& groups, int64_t prefix,
                        const std::vector<KernelParameters>& starts, const FitPlan& plan, const FitOptions& options,
-                       uint64_t seed, const std::atomic<bool>* stop) {
+                       uint64_t seed, core::StopToken stop) {
   const std::vector<int> rows = LearningRows(observations, prefix, plan.most_rows, seed);
-  return FitParameters(Columns(observations, rows), groups, Labels(observations, prefix, rows, options.warp), starts,
-                       options, stop)
-      .parameters;
+  const OutputWarp warp =
+      OutputWarp::Fit(absl::MakeConstSpan(observations.values).first(static_cast<size_t>(prefix)), options.warp);
+  return FitParameters(observations.PointsAt(rows), groups, LabelsAt(warp, rows), starts, options, stop).parameters;
 }
 
 }  // namespace
@@ -113,6 +103,12 @@ void Observations::Add(const Encoder& encoder, absl::Span<const double> snapped,
   if (points.cols() <= at) points.conservativeResize(encoder.width(), at + at / 2 + 16);
   encoder.Encode(snapped, points.col(at).data());
   values.push_back(value);
+}
+
+Eigen::MatrixXd Observations::PointsAt(const std::vector<int>& places) const {
+  Eigen::MatrixXd result(points.rows(), static_cast<Eigen::Index>(places.size()));
+  for (size_t i = 0; i < places.size(); ++i) result.col(static_cast<Eigen::Index>(i)) = points.col(places[i]);
+  return result;
 }
 
 Observations Observations::Head(int64_t prefix) const {
@@ -138,9 +134,8 @@ bool FitPlan::IsDue(int64_t fitted, int64_t known) const {
 
 std::optional<Fit> MakeFit(const Observations& observations, const std::vector<int>& groups, int group_count,
                            int64_t prefix, int64_t anchor, const std::optional<KnownAnchor>& known_anchor,
-                           const FitPlan& plan, const FitOptions& options, uint64_t seed,
-                           const std::atomic<bool>* stop) {
-  Fit fit{.prefix = prefix, .anchor = anchor};
+                           const FitPlan& plan, const FitOptions& options, uint64_t seed, core::StopToken stop) {
+  Fit fit;
   const KernelParameters standard = DefaultParameters(group_count, options);
   if (known_anchor.has_value() && known_anchor->prefix == anchor) {
     fit.anchor_parameters = known_anchor->parameters;
@@ -155,19 +150,16 @@ std::optional<Fit> MakeFit(const Observations& observations, const std::vector<i
   if (prefix != anchor) {
     fit.parameters = Learn(observations, groups, prefix, {fit.anchor_parameters}, plan, options, seed, stop);
   }
-  if (Stopped(stop)) return std::nullopt;
+  if (core::Stopped(stop)) return std::nullopt;
   fit.rows = WindowRows(observations, groups, prefix, fit.parameters, plan, seed);
-  fit.posterior.emplace(Columns(observations, fit.rows), groups, fit.parameters);
-  if (Stopped(stop)) return std::nullopt;
+  fit.posterior.emplace(observations.PointsAt(fit.rows), groups, fit.parameters);
+  if (core::Stopped(stop)) return std::nullopt;
   return fit;
 }
 
-Eigen::VectorXd Labels(const Observations& observations, int64_t known, const std::vector<int>& rows,
-                       const WarpOptions& warp) {
-  const Eigen::VectorXd all =
-      OutputWarp::Fit(absl::MakeConstSpan(observations.values).first(static_cast<size_t>(known)), warp).labels();
-  Eigen::VectorXd labels(static_cast<Eigen::Index>(rows.size()));
-  for (size_t i = 0; i < rows.size(); ++i) labels[static_cast<Eigen::Index>(i)] = all[rows[i]];
+Eigen::VectorXd LabelsAt(const OutputWarp& warp, const std::vector<int>& places) {
+  Eigen::VectorXd labels(static_cast<Eigen::Index>(places.size()));
+  for (size_t i = 0; i < places.size(); ++i) labels[static_cast<Eigen::Index>(i)] = warp.labels()[places[i]];
   return labels;
 }
 

@@ -9,7 +9,6 @@
 #pragma once
 
 #include <Eigen/Core>
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -30,6 +29,8 @@ struct Observations {
 
   int64_t size() const { return static_cast<int64_t>(values.size()); }
   void Add(const Encoder& encoder, absl::Span<const double> snapped, double value);
+  // The points of some places: width x rows.
+  Eigen::MatrixXd PointsAt(const std::vector<int>& places) const;
   // The first `prefix` of them.
   Observations Head(int64_t prefix) const;
 };
@@ -52,8 +53,6 @@ struct FitPlan {
 };
 
 struct Fit {
-  int64_t prefix = 0;
-  int64_t anchor = 0;
   KernelParameters parameters;
   KernelParameters anchor_parameters;
   std::vector<int> rows;               // of the posterior, in its order: places in the observations
@@ -68,11 +67,9 @@ struct KnownAnchor {
 };
 std::optional<Fit> MakeFit(const Observations& observations, const std::vector<int>& groups, int group_count,
                            int64_t prefix, int64_t anchor, const std::optional<KnownAnchor>& known_anchor,
-                           const FitPlan& plan, const FitOptions& options, uint64_t seed,
-                           const std::atomic<bool>* stop);
+                           const FitPlan& plan, const FitOptions& options, uint64_t seed, core::StopToken stop);
 
-// Labels of the given rows, from all of the first `known` values: warped, mean 0, deviation 1.
-Eigen::VectorXd Labels(const Observations& observations, int64_t known, const std::vector<int>& rows,
-                       const WarpOptions& warp);
+// Labels of the observations at some places, of a warp that was fitted to all values that are known.
+Eigen::VectorXd LabelsAt(const OutputWarp& warp, const std::vector<int>& places);
 
 }  // namespace tuner::strategies::gp

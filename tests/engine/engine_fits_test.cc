@@ -11,6 +11,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "storage/storage.h"
+#include "tests/engine/await_reply.h"
 #include "tests/engine/scripted_strategy.h"
 #include "tuner/engine/engine.h"
 #include "tuner/engine/replay.h"
@@ -60,26 +61,15 @@ class EngineFitsTest : public ::testing::Test {
     ASSERT_TRUE(engine_->Start({}).ok());
   }
 
-  template <typename Call>
-  static absl::StatusOr<Reply> Await(Call call) {
-    absl::Notification answered;
-    absl::StatusOr<Reply> answer = absl::InternalError("no answer");
-    call([&](absl::StatusOr<Reply> reply) {
-      answer = std::move(reply);
-      answered.Notify();
-    });
-    answered.WaitForNotification();
-    return answer;
-  }
   void Create(const std::string& job_id) {
     core::JobHeader header;
     header.job_id = job_id;
     header.uid = "uid-" + job_id;
     header.limits.max_parallel_trials = 8;
-    ASSERT_TRUE(Await([&](ReplyCallback done) { engine_->CreateJob(header, std::move(done)); }).ok());
+    ASSERT_TRUE(AwaitReply([&](ReplyCallback done) { engine_->CreateJob(header, std::move(done)); }).ok());
   }
   core::Trial Ask(const std::string& job_id, const std::string& worker, absl::Duration deadline) {
-    const absl::StatusOr<Reply> reply = Await([&](ReplyCallback done) {
+    const absl::StatusOr<Reply> reply = AwaitReply([&](ReplyCallback done) {
       engine_->Post(job_id, core::SuggestAsked{worker, 1, "", deadline}, std::move(done));
     });
     EXPECT_TRUE(reply.ok()) << reply.status();
@@ -93,7 +83,7 @@ class EngineFitsTest : public ::testing::Test {
     core::CompletionTold told;
     told.run = {trial.number, 1};
     told.final_metrics["loss"] = 1.0 / trial.number;
-    ASSERT_TRUE(Await([&](ReplyCallback done) { engine_->Post(job_id, told, std::move(done)); }).ok());
+    ASSERT_TRUE(AwaitReply([&](ReplyCallback done) { engine_->Post(job_id, told, std::move(done)); }).ok());
   }
   void ExpectReplayed(const std::string& job_id) {
     const storage::LoadedJob job = *storage_->LoadJob(job_id);

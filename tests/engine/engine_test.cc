@@ -16,6 +16,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "storage/storage.h"
+#include "tests/engine/await_reply.h"
 #include "tests/executors/fake_executor.h"
 #include "tests/simulation/crashing_storage.h"
 
@@ -80,28 +81,16 @@ class EngineTest : public testing::Test {
   }
 
   absl::StatusOr<Reply> Create(core::JobHeader header) {
-    return Await([&](ReplyCallback done) { engine_->CreateJob(std::move(header), std::move(done)); });
+    return AwaitReply([&](ReplyCallback done) { engine_->CreateJob(std::move(header), std::move(done)); });
   }
   absl::StatusOr<Reply> Post(const std::string& job_id, core::EventKind event) {
-    return Await([&](ReplyCallback done) { engine_->Post(job_id, std::move(event), std::move(done)); });
+    return AwaitReply([&](ReplyCallback done) { engine_->Post(job_id, std::move(event), std::move(done)); });
   }
   absl::Status Delete(const std::string& job_id) {
     absl::Notification answered;
     absl::Status answer;
     engine_->DeleteJob(job_id, [&](absl::Status status) {
       answer = std::move(status);
-      answered.Notify();
-    });
-    answered.WaitForNotification();
-    return answer;
-  }
-
-  template <typename Call>
-  static absl::StatusOr<Reply> Await(Call call) {
-    absl::Notification answered;
-    absl::StatusOr<Reply> answer = absl::InternalError("no answer");
-    call([&](absl::StatusOr<Reply> reply) {
-      answer = std::move(reply);
       answered.Notify();
     });
     answered.WaitForNotification();

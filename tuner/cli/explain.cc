@@ -112,25 +112,22 @@ void PrintExplained(Printer& printer, const v1::ExplainTuningJobResponse& explai
 }  // namespace
 
 absl::StatusOr<int> ExplainJob(Context& context, const ExplainOptions& options) {
-  const auto name = JobNameOf(options.job);
-  if (!name.ok()) return name.status();
-  auto client = context.Open(Embed::kLookOnly);
-  if (!client.ok()) return client.status();
-  const auto job = FetchJob(**client, *name);
-  if (!job.ok()) return job.status();
+  const auto opened = OpenJob(context, options.job);
+  if (!opened.ok()) return opened.status();
+  const auto& [client, job] = *opened;
   v1::ExplainTuningJobRequest request;
-  request.set_name(*name);
+  request.set_name(job.name());
   if (options.trial) request.set_trial(*options.trial);
   if (!options.at.empty()) {
-    if (auto status = ReadPoint(options.at, *job, *request.mutable_at()); !status.ok()) return status;
+    if (auto status = ReadPoint(options.at, job, *request.mutable_at()); !status.ok()) return status;
   }
   request.set_include_data(options.data && context.json());
-  const auto explained = (*client)->Call(request);
+  const auto explained = client->Call(request);
   if (!explained.ok()) return explained.status();
   if (context.json()) {
     context.printer().PrintJson(*explained);
   } else {
-    PrintExplained(context.printer(), *explained, *job);
+    PrintExplained(context.printer(), *explained, job);
   }
   return kDone;
 }

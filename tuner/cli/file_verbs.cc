@@ -54,19 +54,16 @@ absl::Status WriteWholeFile(const std::string& file, const std::string& text) {
 }  // namespace
 
 absl::StatusOr<int> ExportTrials(Context& context, const TableFileOptions& options) {
-  const auto name = JobNameOf(options.job);
-  if (!name.ok()) return name.status();
-  auto client = context.Open(Embed::kLookOnly);
-  if (!client.ok()) return client.status();
-  const auto job = FetchJob(**client, *name);
-  if (!job.ok()) return job.status();
+  const auto opened = OpenJob(context, options.job);
+  if (!opened.ok()) return opened.status();
+  const auto& [client, job] = *opened;
   const bool json = FormatOf(options) == "json" || context.json();
   v1::ListTrialsRequest request;
-  request.set_parent(*name);
+  request.set_parent(job.name());
   request.set_include_measurements(json && options.measurements);
-  const auto trials = FetchTrials(**client, request, 0);
+  const auto trials = FetchTrials(*client, request, 0);
   if (!trials.ok()) return trials.status();
-  const std::string text = json ? Json(*trials) : TrialsToCsv(*job, *trials);
+  const std::string text = json ? Json(*trials) : TrialsToCsv(job, *trials);
   if (options.file.empty() || options.file == "-") {
     context.printer().out() << text;
     return kDone;

@@ -56,6 +56,16 @@ absl::StatusOr<v1::TuningJob> FetchJob(Client& client, const std::string& job_na
   return client.Call(request);
 }
 
+absl::StatusOr<OpenedJob> OpenJob(Context& context, const std::string& argument) {
+  const auto name = JobNameOf(argument);
+  if (!name.ok()) return name.status();
+  const auto client = context.Open(Embed::kLookOnly);
+  if (!client.ok()) return client.status();
+  auto job = FetchJob(**client, *name);
+  if (!job.ok()) return job.status();
+  return OpenedJob{.client = *client, .job = *std::move(job)};
+}
+
 absl::StatusOr<v1::CreateTuningJobResponse> CheckJob(Context& context, const JobSource& source) {
   v1::CreateTuningJobRequest request;
   *request.mutable_spec() = source.spec;

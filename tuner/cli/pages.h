@@ -16,6 +16,12 @@ namespace tuner::cli {
 absl::StatusOr<v1::ListTuningJobsResponse> FetchJobs(Client& client, v1::ListTuningJobsRequest request, int limit);
 absl::StatusOr<v1::ListTrialsResponse> FetchTrials(Client& client, v1::ListTrialsRequest request, int limit);
 absl::StatusOr<v1::TuningJob> FetchJob(Client& client, const std::string& job_name);
+// What a verb that looks at one job begins with: the connection, and the job that its argument names.
+struct OpenedJob {
+  Client* client = nullptr;  // of the context
+  v1::TuningJob job;
+};
+absl::StatusOr<OpenedJob> OpenJob(Context& context, const std::string& argument);
 
 // What the service says of a job file, without storing anything: the server that was named or serves the data folder,
 // else one in memory.

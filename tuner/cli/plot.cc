@@ -100,20 +100,17 @@ absl::Status Draw(const Kind& kind, const PlotData& data, const PlotOptions& opt
 }  // namespace
 
 absl::StatusOr<int> PlotJob(Context& context, const PlotOptions& options) {
-  const auto name = JobNameOf(options.job);
-  if (!name.ok()) return name.status();
-  auto client = context.Open(Embed::kLookOnly);
-  if (!client.ok()) return client.status();
-  const auto job = FetchJob(**client, *name);
-  if (!job.ok()) return job.status();
+  const auto opened = OpenJob(context, options.job);
+  if (!opened.ok()) return opened.status();
+  const auto& [client, job] = *opened;
   v1::ListTrialsRequest request;
-  request.set_parent(*name);
+  request.set_parent(job.name());
   request.set_include_measurements(options.kind == "all" || options.kind == "curves");
-  const auto trials = FetchTrials(**client, request, 0);
+  const auto trials = FetchTrials(*client, request, 0);
   if (!trials.ok()) return trials.status();
-  PlotData data = MakePlotData(*job, *trials);
+  PlotData data = MakePlotData(job, *trials);
   if (options.kind == "all" || IsOfModel(options.kind)) {
-    auto model = FetchModel(**client, *job, options);
+    auto model = FetchModel(*client, job, options);
     if (model.ok()) {
       data.model = *std::move(model);
     } else if (IsOfModel(options.kind)) {

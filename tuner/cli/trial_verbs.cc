@@ -286,26 +286,23 @@ absl::StatusOr<int> ShowFront(Context& context, const v1::TuningJob& job, const 
 }  // namespace
 
 absl::StatusOr<int> ShowBest(Context& context, const BestOptions& options) {
-  const auto name = JobNameOf(options.job);
-  if (!name.ok()) return name.status();
-  auto client = context.Open(Embed::kLookOnly);
-  if (!client.ok()) return client.status();
-  const auto job = FetchJob(**client, *name);
-  if (!job.ok()) return job.status();
-  if (job->front_size() > 0) return ShowFront(context, *job, options);
-  if (!job->has_best_trial()) {
+  const auto opened = OpenJob(context, options.job);
+  if (!opened.ok()) return opened.status();
+  const v1::TuningJob& job = opened->job;
+  if (job.front_size() > 0) return ShowFront(context, job, options);
+  if (!job.has_best_trial()) {
     return absl::FailedPreconditionError(
-        absl::StrCat("job ", IdOf(*name), " has no best trial yet. ", NoBestText(*job)));
+        absl::StrCat("job ", IdOf(job.name()), " has no best trial yet. ", NoBestText(job)));
   }
   if (!options.fetch.empty()) {
-    if (auto status = Fetch(job->best_trial(), options.fetch); !status.ok()) return status;
+    if (auto status = Fetch(job.best_trial(), options.fetch); !status.ok()) return status;
     context.printer().Note(
-        absl::StrCat("Copied the files of trial ", job->best_trial().number(), " to ", options.fetch, "."));
+        absl::StrCat("Copied the files of trial ", job.best_trial().number(), " to ", options.fetch, "."));
   }
   if (context.json()) {
-    context.printer().PrintJson(job->best_trial());
+    context.printer().PrintJson(job.best_trial());
   } else {
-    PrintTrial(context.printer(), job->best_trial(), *job, false);
+    PrintTrial(context.printer(), job.best_trial(), job, false);
   }
   return kDone;
 }

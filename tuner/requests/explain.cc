@@ -15,14 +15,13 @@
 namespace tuner::requests {
 namespace {
 
+using core::Stopped;
 using strategies::ModelView;
 using View = std::shared_ptr<const ModelView>;
 
 constexpr int kMaxPoints = 10'000;
 constexpr int kNearest = 5;
 constexpr int kTrialsAhead = 10;
-
-bool Stopped(strategies::StopToken stop) { return stop != nullptr && stop->load(std::memory_order_relaxed); }
 
 absl::Status CancelledHere() { return absl::CancelledError("the caller went away"); }
 
