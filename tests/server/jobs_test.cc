@@ -192,11 +192,11 @@ TEST_F(JobsTest, LimitsAreMergedAndChecked) {
 }
 
 TEST_F(JobsTest, UpdatesAtOnceLoseNothing) {
-  Create(stub(), AskTellSpec("job", 10, 1));
+  Create(stub(), AskTellSpec("job", 40, 1));
   std::thread other([this] {
     for (int i = 0; i < 20; ++i) {
       v1::Limits limits;
-      limits.set_max_trials(20 + i);
+      limits.set_max_trials(41 + i);
       v1::TuningJob job;
       EXPECT_TRUE(Update("tuningJobs/job", limits, &job).ok());
     }
@@ -211,7 +211,7 @@ TEST_F(JobsTest, UpdatesAtOnceLoseNothing) {
   other.join();
   v1::TuningJob job;
   ASSERT_TRUE(Get("tuningJobs/job", &job).ok());
-  EXPECT_EQ(job.spec().limits().max_trials(), 39);
+  EXPECT_EQ(job.spec().limits().max_trials(), 60);
   EXPECT_EQ(job.spec().limits().max_parallel_trials(), 21);
 }
 
