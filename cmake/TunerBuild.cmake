@@ -32,6 +32,8 @@ endif()
 
 add_compile_options(-Wall -Wextra -Wshadow -Wno-missing-field-initializers)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # Collects its garbage later: a twentieth of the time for a tenth more memory.
+  add_compile_options(--param=ggc-min-heapsize=1000000)
   # False alarms of GCC 12 on std::variant, and at -O2 on strings that are moved (its bug 105651).
   add_compile_options(-Wno-maybe-uninitialized -Wno-array-bounds)
 endif()
@@ -61,6 +63,10 @@ function(tuner_library name)
   target_include_directories(tuner_${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include/tuner>)
   target_link_libraries(tuner_${name} PUBLIC ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS})
   tuner_use_precompiled(tuner_${name})
+  if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    # Several files at once: headers and templates are compiled for all of them. Other builds see to it that each stands alone.
+    set_target_properties(tuner_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 5)
+  endif()
 endfunction()
 
 # tuner_test(name SOURCES a_test.cc ... DEPS x y ... [LABELS l ...] [TIMEOUT seconds]): a GoogleTest binary, each of its tests known to ctest.

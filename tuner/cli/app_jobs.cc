@@ -4,7 +4,7 @@
 namespace tuner::cli {
 namespace {
 
-constexpr const char* kGroup = "Jobs";
+constexpr const char* kJobsGroup = "Jobs";
 
 void AddRun(CLI::App& app, Choice& choice) {
   std::shared_ptr<FileOptions> options;
@@ -24,7 +24,7 @@ void AddRun(CLI::App& app, Choice& choice) {
 
 void AddFileVerbs(CLI::App& app, Choice& choice) {
   std::shared_ptr<FileOptions> create, validate;
-  CLI::App* sub = AddVerb(app, choice, kGroup, "create", "Hand a job file to a server and return at once",
+  CLI::App* sub = AddVerb(app, choice, kJobsGroup, "create", "Hand a job file to a server and return at once",
                           "Creates the job of FILE on the server and prints its name. The server goes on with it by "
                           "itself: look at it with show, watch\n"
                           "and trials. Doing it again with the same file changes nothing.\n\n"
@@ -45,7 +45,7 @@ void AddFileVerbs(CLI::App& app, Choice& choice) {
 
 void AddList(CLI::App& app, Choice& choice) {
   std::shared_ptr<ListOptions> options;
-  CLI::App* list = AddVerb(app, choice, kGroup, "list", "List jobs, newest first",
+  CLI::App* list = AddVerb(app, choice, kJobsGroup, "list", "List jobs, newest first",
                            "One line per job: its state, trials done of those allowed, best value and age.\n\n"
                            "Example:\n"
                            "  tuner list --state RUNNING\n"
@@ -68,7 +68,7 @@ void AddList(CLI::App& app, Choice& choice) {
 
 void AddOneJobVerbs(CLI::App& app, Choice& choice) {
   std::shared_ptr<JobOptions> show, watch, stop, remove, replay;
-  AddVerb(app, choice, kGroup, "show", "Show a job: state and reason, counts, best trial, search space",
+  AddVerb(app, choice, kJobsGroup, "show", "Show a job: state and reason, counts, best trial, search space",
           "Everything about one job but its trials: why it is in its state, how far it is, its best trial, search "
           "space, limits and advice.\n\n"
           "Example:\n"
@@ -77,7 +77,7 @@ void AddOneJobVerbs(CLI::App& app, Choice& choice) {
       ->add_option("job", show->job, "Job")
       ->required()
       ->type_name("JOB");
-  AddVerb(app, choice, kGroup, "watch", "Follow a job's progress until it ends",
+  AddVerb(app, choice, kJobsGroup, "watch", "Follow a job's progress until it ends",
           "Shows the same live progress as run, for a job that runs elsewhere, and its result at the end. Ctrl-C ends "
           "the watching, not the job.\n\n"
           "Example:\n"
@@ -86,7 +86,7 @@ void AddOneJobVerbs(CLI::App& app, Choice& choice) {
       ->add_option("job", watch->job, "Job")
       ->required()
       ->type_name("JOB");
-  CLI::App* sub = AddVerb(app, choice, kGroup, "stop", "Stop a job, or one trial (JOB/NUMBER)",
+  CLI::App* sub = AddVerb(app, choice, kJobsGroup, "stop", "Stop a job, or one trial (JOB/NUMBER)",
                           "Running trials get their grace period to save and end; what they reported is kept, and the "
                           "job ends as STOPPED. To go on with it\n"
                           "later, use clone --warm-start. With JOB/NUMBER only that trial is ended.\n\n"
@@ -96,14 +96,14 @@ void AddOneJobVerbs(CLI::App& app, Choice& choice) {
                           &Stop, stop);
   sub->add_option("job", stop->job, "Job, or trial as JOB/NUMBER")->required()->type_name("JOB[/NUMBER]");
   sub->add_option("--reason", stop->reason, "Why; shown with the job or trial")->type_name("TEXT");
-  sub = AddVerb(app, choice, kGroup, "delete", "Delete an ended job with its trials and files",
+  sub = AddVerb(app, choice, kJobsGroup, "delete", "Delete an ended job with its trials and files",
                 "Removes the job, its trials, logs and artefacts. A job that still runs is refused: stop it first.\n\n"
                 "Example:\n"
                 "  tuner delete xgboost-cancer",
                 &DeleteJob, remove);
   sub->add_option("job", remove->job, "Job")->required()->type_name("JOB");
   AddVerb(
-      app, choice, kGroup, "replay", "Recompute every suggestion of a job, and compare with what is stored",
+      app, choice, kJobsGroup, "replay", "Recompute every suggestion of a job, and compare with what is stored",
       "Each suggestion is a pure function of the specification, the seed, the results in their order, and the basis "
       "that is stored with its trial.\n"
       "Under the fingerprint (version, numeric library, processor) that a suggestion was recorded under it must come "
@@ -120,7 +120,7 @@ void AddOneJobVerbs(CLI::App& app, Choice& choice) {
 void AddClone(CLI::App& app, Choice& choice) {
   std::shared_ptr<CloneOptions> options;
   CLI::App* clone =
-      AddVerb(app, choice, kGroup, "clone", "Make a new job like an old one",
+      AddVerb(app, choice, kJobsGroup, "clone", "Make a new job like an old one",
               "Creates a job with the specification of another, under a new name, with limits changed if you say so; "
               "--warm-start lets it learn\n"
               "from the old job's trials. With --print it only prints the specification, as a job file to edit.\n\n"
@@ -145,7 +145,7 @@ void AddClone(CLI::App& app, Choice& choice) {
 void AddExplain(CLI::App& app, Choice& choice) {
   std::shared_ptr<ExplainOptions> options;
   CLI::App* explain =
-      AddVerb(app, choice, kGroup, "explain", "Say what the model knows, and why a trial was chosen",
+      AddVerb(app, choice, kJobsGroup, "explain", "Say what the model knows, and why a trial was chosen",
               "For jobs of the bayesian strategy, running or finished: how much each parameter matters, what 10 more "
               "trials would bring,\n"
               "how long the job will take; of a trial or point, what the model expects there. --at takes what is not "
@@ -165,7 +165,7 @@ void AddExplain(CLI::App& app, Choice& choice) {
 
 void AddCompare(CLI::App& app, Choice& choice) {
   std::shared_ptr<CompareOptions> options;
-  AddVerb(app, choice, kGroup, "compare", "Put jobs side by side",
+  AddVerb(app, choice, kJobsGroup, "compare", "Put jobs side by side",
           "Best value, trials, time and trials to the best of each job, and every field in which their specifications "
           "differ.\n\n"
           "Example:\n"

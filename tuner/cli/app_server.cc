@@ -4,12 +4,12 @@
 namespace tuner::cli {
 namespace {
 
-constexpr const char* kGroup = "Server and machine";
+constexpr const char* kServerGroup = "Server and machine";
 
 void AddServe(CLI::App& app, Choice& choice) {
   std::shared_ptr<ServeOptions> options;
   CLI::App* serve =
-      AddVerb(app, choice, kGroup, "serve", "Run a server",
+      AddVerb(app, choice, kServerGroup, "serve", "Run a server",
               "Serves the jobs of its data folder over gRPC and runs their trials, until SIGTERM or Ctrl-C; running "
               "trials go on without it and are\n"
               "found again at the next start. On loopback it asks for the token in the data folder, which this program "
@@ -43,7 +43,7 @@ void AddServe(CLI::App& app, Choice& choice) {
 
 void AddToken(CLI::App& app, Choice& choice) {
   std::shared_ptr<TokenOptions> options;
-  CLI::App* token = AddVerb(app, choice, kGroup, "token", "Make, list and revoke the tokens of a data folder",
+  CLI::App* token = AddVerb(app, choice, kServerGroup, "token", "Make, list and revoke the tokens of a data folder",
                             "Each user of a server gets a token of their own. They are kept in the server's data "
                             "folder (--data), so run this there; a running\n"
                             "server sees the change at once. A token is shown once, when it is made.\n\n"
@@ -62,13 +62,15 @@ void AddToken(CLI::App& app, Choice& choice) {
 void AddStrategies(CLI::App& app, Choice& choice) {
   CLI::App* strategies =
       app.add_subcommand("strategies", "What the server has: strategies, executors, stopping rules, each option");
-  strategies->group(kGroup)->fallthrough()->footer(
-      "Lists strategies, executors and early stopping rules with every option: type, default, bounds. What the API "
-      "names but this version does\n"
-      "not have says so.\n\n"
-      "Example:\n"
-      "  tuner strategies\n"
-      "  tuner strategies --output json");
+  strategies->group(kServerGroup)
+      ->fallthrough()
+      ->footer(
+          "Lists strategies, executors and early stopping rules with every option: type, default, bounds. What the API "
+          "names but this version does\n"
+          "not have says so.\n\n"
+          "Example:\n"
+          "  tuner strategies\n"
+          "  tuner strategies --output json");
   strategies->callback([&choice] { choice.action = [](Context& context) { return ListComponents(context); }; });
 }
 
@@ -88,11 +90,13 @@ void AddDoctor(CLI::App& app, Choice& choice) {
 
 void AddCompletion(CLI::App& app, Choice& choice) {
   CLI::App* completion = app.add_subcommand("completion", "Print the completion script for bash or zsh");
-  completion->group(kGroup)->fallthrough()->footer(
-      "Verbs, options and job names complete with Tab once the shell has read the script.\n\n"
-      "Example:\n"
-      "  tuner completion bash > ~/.local/share/bash-completion/completions/tuner\n"
-      "  tuner completion zsh > \"${fpath[1]}/_tuner\"");
+  completion->group(kServerGroup)
+      ->fallthrough()
+      ->footer(
+          "Verbs, options and job names complete with Tab once the shell has read the script.\n\n"
+          "Example:\n"
+          "  tuner completion bash > ~/.local/share/bash-completion/completions/tuner\n"
+          "  tuner completion zsh > \"${fpath[1]}/_tuner\"");
   auto shell = std::make_shared<std::string>();
   completion->add_option("shell", *shell, "bash or zsh")
       ->required()

@@ -4,13 +4,13 @@
 namespace tuner::cli {
 namespace {
 
-constexpr const char* kGroup = "Trials";
+constexpr const char* kTrialsGroup = "Trials";
 constexpr const char* kWorkers = "Workers (ask and tell)";
 
 void AddTrials(CLI::App& app, Choice& choice) {
   std::shared_ptr<TrialsOptions> options;
   CLI::App* trials =
-      AddVerb(app, choice, kGroup, "trials", "List a job's trials with their parameters and results",
+      AddVerb(app, choice, kTrialsGroup, "trials", "List a job's trials with their parameters and results",
               "One line per trial. --filter takes comparisons of number, state, origin, objective, best_objective, "
               "parameters.NAME,\n"
               "metrics.NAME, create_time and end_time, joined by AND, OR, NOT; names with odd characters stand in "
@@ -43,7 +43,7 @@ void AddTrials(CLI::App& app, Choice& choice) {
 void AddBest(CLI::App& app, Choice& choice) {
   std::shared_ptr<BestOptions> options;
   CLI::App* best = AddVerb(
-      app, choice, kGroup, "best", "The best trial: parameters, metrics, artefacts",
+      app, choice, kTrialsGroup, "best", "The best trial: parameters, metrics, artefacts",
       "Prints the best trial's parameters and metrics. --fetch copies its artefacts (model, output, logs) into DIR.\n\n"
       "Example:\n"
       "  tuner best xgboost-cancer\n"
@@ -57,7 +57,7 @@ void AddBest(CLI::App& app, Choice& choice) {
 
 void AddLogs(CLI::App& app, Choice& choice) {
   std::shared_ptr<LogsOptions> options;
-  CLI::App* logs = AddVerb(app, choice, kGroup, "logs", "Print a trial's output",
+  CLI::App* logs = AddVerb(app, choice, kTrialsGroup, "logs", "Print a trial's output",
                            "Standard output of the trial's last attempt, or with --stderr its standard error. -f goes "
                            "on until it ends. --offset starts at that\n"
                            "byte; a negative one counts from the end.\n\n"
@@ -74,7 +74,7 @@ void AddLogs(CLI::App& app, Choice& choice) {
 
 void AddFiles(CLI::App& app, Choice& choice) {
   std::shared_ptr<TableFileOptions> out, in;
-  CLI::App* sub = AddVerb(app, choice, kGroup, "export", "Write a job's trials as CSV or JSON",
+  CLI::App* sub = AddVerb(app, choice, kTrialsGroup, "export", "Write a job's trials as CSV or JSON",
                           "One row per trial: number, state, objective, every parameter and every final metric, times. "
                           "What export writes, import reads.\n\n"
                           "Example:\n"
@@ -86,7 +86,7 @@ void AddFiles(CLI::App& app, Choice& choice) {
       ->check(CLI::IsMember({"csv", "json"}));
   sub->add_option("--out", out->file, "File to write [standard output]")->type_name("FILE");
   sub->add_flag("--measurements", out->measurements, "json: with all measurements");
-  sub = AddVerb(app, choice, kGroup, "import", "Add finished trials to a job, from CSV or JSON",
+  sub = AddVerb(app, choice, kTrialsGroup, "import", "Add finished trials to a job, from CSV or JSON",
                 "The strategy learns from them as if they were its own; they don't count as trials of the job. A CSV "
                 "file has one column per parameter\n"
                 "and one per metric (the objective's at least), one row per trial; an optional column `state` says "
@@ -102,19 +102,20 @@ void AddFiles(CLI::App& app, Choice& choice) {
 
 void AddPlot(CLI::App& app, Choice& choice) {
   std::shared_ptr<PlotOptions> options;
-  CLI::App* plot = AddVerb(
-      app, choice, kGroup, "plot", "Draw a job: history, parallel coordinates, slices, metric curves, front, model",
-      "history: value of each trial and the best so far; parallel: all parameters side by side, coloured by "
-      "the objective; slice: objective\n"
-      "against each parameter; curves: every metric of each trial by step; front: several objectives "
-      "against each other. Of the model of the bayesian strategy: importance of each parameter; contour: "
-      "what it expects of two parameters, and how sure it is; loo: each trial as the others predict it. Needs "
-      "gnuplot. Files are named "
-      "JOB-KIND.svg unless --out names one.\n\n"
-      "Example:\n"
-      "  tuner plot xgboost-cancer\n"
-      "  tuner plot xgboost-cancer --kind history --format png --out history.png",
-      &PlotJob, options);
+  CLI::App* plot =
+      AddVerb(app, choice, kTrialsGroup, "plot",
+              "Draw a job: history, parallel coordinates, slices, metric curves, front, model",
+              "history: value of each trial and the best so far; parallel: all parameters side by side, coloured by "
+              "the objective; slice: objective\n"
+              "against each parameter; curves: every metric of each trial by step; front: several objectives "
+              "against each other. Of the model of the bayesian strategy: importance of each parameter; contour: "
+              "what it expects of two parameters, and how sure it is; loo: each trial as the others predict it. Needs "
+              "gnuplot. Files are named "
+              "JOB-KIND.svg unless --out names one.\n\n"
+              "Example:\n"
+              "  tuner plot xgboost-cancer\n"
+              "  tuner plot xgboost-cancer --kind history --format png --out history.png",
+              &PlotJob, options);
   plot->add_option("job", options->job, "Job")->required()->type_name("JOB");
   plot->add_option("--kind", options->kind, "history, parallel, slice, curves, front, importance, contour, loo or all")
       ->check(CLI::IsMember({"history", "parallel", "slice", "curves", "front", "importance", "contour", "loo", "all"}))

@@ -5,7 +5,11 @@
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
-#include "boost/process.hpp"
+#include "boost/process/args.hpp"
+#include "boost/process/child.hpp"
+#include "boost/process/io.hpp"
+#include "boost/process/pipe.hpp"
+#include "boost/process/search_path.hpp"
 
 namespace tuner::cli {
 
