@@ -51,13 +51,14 @@ if(TUNER_SANITIZE)
   add_link_options(-fsanitize=${TUNER_SANITIZE})
 endif()
 if(TUNER_SANITIZE STREQUAL "thread")
-  set(TUNER_TSAN_ABSEIL ${PROJECT_SOURCE_DIR}/.cache/tsan-abseil/lib)
-  if(NOT EXISTS ${TUNER_TSAN_ABSEIL}/libabsl_synchronization.so)
+  set(TUNER_TSAN_ABSEIL ${PROJECT_SOURCE_DIR}/.cache/tsan-abseil)
+  if(NOT EXISTS ${TUNER_TSAN_ABSEIL}/version)
     message(FATAL_ERROR "No Abseil whose locks the thread sanitizer knows: run scripts/install-tsan-abseil first")
   endif()
-  add_link_options(-Wl,--disable-new-dtags,-rpath,${TUNER_TSAN_ABSEIL})
-  # protobuf's map fields have two members more under this sanitizer, of which Debian's library does not know.
-  add_compile_options(-U__SANITIZE_THREAD__)
+  add_link_options(-Wl,--disable-new-dtags,-rpath,${TUNER_TSAN_ABSEIL}/lib)
+  # protobuf's map fields have two members more under this sanitizer, of which Debian's library does not know. The standard library goes on
+  # to know of it, or std::shared_ptr would count in a way that it misreads.
+  add_compile_options(-U__SANITIZE_THREAD__ -D_GLIBCXX_TSAN=1)
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   # -Wshadow is g++'s, which asks less.
@@ -75,7 +76,7 @@ function(tuner_library name)
   target_link_libraries(tuner_${name} PUBLIC ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS})
   tuner_use_precompiled(tuner_${name})
   if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
-    # Several files at once: headers and templates are compiled for all of them. Debug builds see to it that each stands alone.
+    # Several files at once: headers and templates are compiled for all of them. The preset clang-locks sees to it that each stands alone.
     set_target_properties(tuner_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 5)
   endif()
 endfunction()

@@ -15,7 +15,7 @@ namespace tuner::core::constraint {
 namespace {
 
 constexpr size_t kMaxLength = 1000;
-constexpr int kMaxDepth = 50;
+constexpr int kMaxExpressionDepth = 50;
 
 using Kind = Expression::Kind;
 
@@ -109,7 +109,7 @@ class Parser {
     const size_t begin = in_.at();
     if (!TakeWord("not")) return Compared();
     const Level level(depth_);
-    if (depth_ > kMaxDepth) return TooDeep();
+    if (depth_ > kMaxExpressionDepth) return TooDeep();
     Result operand = Negation();
     if (!operand.ok()) return operand;
     auto negation = Make(Kind::kNot, begin);
@@ -169,7 +169,7 @@ class Parser {
     const size_t begin = in_.at();
     if (!in_.Take("-")) return Atom();
     const Level level(depth_);
-    if (depth_ > kMaxDepth) return TooDeep();
+    if (depth_ > kMaxExpressionDepth) return TooDeep();
     Result operand = Signed();
     if (!operand.ok()) return operand;
     auto negative = Make(Kind::kNegative, begin);
@@ -198,7 +198,7 @@ class Parser {
     const size_t begin = in_.at();
     in_.Take("(");
     const Level level(depth_);
-    if (depth_ > kMaxDepth) return TooDeep();
+    if (depth_ > kMaxExpressionDepth) return TooDeep();
     Result inner = Disjunction();
     if (!inner.ok()) return inner;
     if (!in_.Take(")")) return in_.Expected("an operator or `)`");
@@ -255,7 +255,7 @@ class Parser {
   }
 
   absl::Status TooDeep() const {
-    return in_.Error(absl::StrCat("is nested deeper than ", kMaxDepth, " levels; write it flatter"));
+    return in_.Error(absl::StrCat("is nested deeper than ", kMaxExpressionDepth, " levels; write it flatter"));
   }
 
   static constexpr absl::string_view kAtom = "a parameter, a number, a text in quotes or `(`";

@@ -17,7 +17,7 @@ using filter::Literal;
 using filter::Operator;
 
 constexpr size_t kMaxFilterLength = 2000;
-constexpr int kMaxDepth = 50;
+constexpr int kMaxFilterDepth = 50;
 
 struct FieldName {
   absl::string_view text;
@@ -65,8 +65,8 @@ class TrialFilter::Node::Parser {
   }
 
   Result Operand(int depth) {
-    if (depth > kMaxDepth)
-      return in_.Error(absl::StrCat("is nested deeper than ", kMaxDepth, " levels; write it flatter"));
+    if (depth > kMaxFilterDepth)
+      return in_.Error(absl::StrCat("is nested deeper than ", kMaxFilterDepth, " levels; write it flatter"));
     if (in_.TakeKeyword("NOT")) {
       Result operand = Operand(depth + 1);
       if (!operand.ok()) return operand;
