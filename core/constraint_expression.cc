@@ -15,7 +15,6 @@ namespace tuner::core::constraint {
 namespace {
 
 constexpr size_t kMaxLength = 1000;
-constexpr int kMaxExpressionDepth = 50;
 
 using Kind = Expression::Kind;
 
@@ -109,7 +108,7 @@ class Parser {
     const size_t begin = in_.at();
     if (!TakeWord("not")) return Compared();
     const Level level(depth_);
-    if (depth_ > kMaxExpressionDepth) return TooDeep();
+    if (depth_ > TextScanner::kMaxDepth) return in_.TooDeep();
     Result operand = Negation();
     if (!operand.ok()) return operand;
     auto negation = Make(Kind::kNot, begin);
@@ -169,7 +168,7 @@ class Parser {
     const size_t begin = in_.at();
     if (!in_.Take("-")) return Atom();
     const Level level(depth_);
-    if (depth_ > kMaxExpressionDepth) return TooDeep();
+    if (depth_ > TextScanner::kMaxDepth) return in_.TooDeep();
     Result operand = Signed();
     if (!operand.ok()) return operand;
     auto negative = Make(Kind::kNegative, begin);
@@ -198,7 +197,7 @@ class Parser {
     const size_t begin = in_.at();
     in_.Take("(");
     const Level level(depth_);
-    if (depth_ > kMaxExpressionDepth) return TooDeep();
+    if (depth_ > TextScanner::kMaxDepth) return in_.TooDeep();
     Result inner = Disjunction();
     if (!inner.ok()) return inner;
     if (!in_.Take(")")) return in_.Expected("an operator or `)`");
@@ -252,10 +251,6 @@ class Parser {
     auto named = Make(Kind::kName, begin);
     named->text = std::move(name);
     return named;
-  }
-
-  absl::Status TooDeep() const {
-    return in_.Error(absl::StrCat("is nested deeper than ", kMaxExpressionDepth, " levels; write it flatter"));
   }
 
   static constexpr absl::string_view kAtom = "a parameter, a number, a text in quotes or `(`";

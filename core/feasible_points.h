@@ -9,7 +9,6 @@
 // which outlive it.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <vector>
 

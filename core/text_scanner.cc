@@ -67,4 +67,8 @@ absl::Status TextScanner::Expected(absl::string_view what) const {
       absl::StrCat(prefix_, "at character ", at_ + 1, " expected ", what, ", found ", found));
 }
 
+absl::Status TextScanner::TooDeep() const {
+  return Error(absl::StrCat("is nested deeper than ", kMaxDepth, " levels; write it flatter"));
+}
+
 }  // namespace tuner::core

@@ -37,6 +37,9 @@ class TextScanner {
 
   absl::Status Error(absl::string_view what) const;
   absl::Status Expected(absl::string_view what) const;
+  // For what stands in more than kMaxDepth levels of itself; parsers recurse.
+  static constexpr int kMaxDepth = 50;
+  absl::Status TooDeep() const;
 
   static bool IsWordPart(char c);
 

@@ -17,7 +17,6 @@ using filter::Literal;
 using filter::Operator;
 
 constexpr size_t kMaxFilterLength = 2000;
-constexpr int kMaxFilterDepth = 50;
 
 struct FieldName {
   absl::string_view text;
@@ -65,8 +64,7 @@ class TrialFilter::Node::Parser {
   }
 
   Result Operand(int depth) {
-    if (depth > kMaxFilterDepth)
-      return in_.Error(absl::StrCat("is nested deeper than ", kMaxFilterDepth, " levels; write it flatter"));
+    if (depth > TextScanner::kMaxDepth) return in_.TooDeep();
     if (in_.TakeKeyword("NOT")) {
       Result operand = Operand(depth + 1);
       if (!operand.ok()) return operand;

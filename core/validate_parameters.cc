@@ -15,7 +15,7 @@ namespace {
 
 constexpr size_t kMaxParameters = 100;
 constexpr size_t kMaxListedValues = 1000;
-constexpr int kMaxChildDepth = 5;
+constexpr int kMaxDepth = 5;
 constexpr int64_t kMaxExactInteger = int64_t{1} << 53;
 constexpr double kMaxMagnitude = 1e300;
 // Steps and grid distances below this share of the largest bound cannot be told apart reliably.
@@ -210,8 +210,8 @@ class ParameterChecker {
     }
     const Parameter& parent = parameters_[child.parent];
     depth_.push_back(depth_[child.parent] + 1);
-    if (depth_.back() > kMaxChildDepth) {
-      Add(child.path, absl::StrCat("is nested ", depth_.back(), " levels deep; nest at most ", kMaxChildDepth));
+    if (depth_.back() > kMaxDepth) {
+      Add(child.path, absl::StrCat("is nested ", depth_.back(), " levels deep; nest at most ", kMaxDepth));
     }
     // "parameters[1].children[0].parameters[2]" -> "parameters[1].children[0].values"
     const std::string path = absl::StrCat(child.path.substr(0, child.path.rfind('.')), ".values");

@@ -17,7 +17,6 @@ namespace {
 
 constexpr char kUidFile[] = "uid";
 constexpr size_t kMaxClaimBytes = 4096;
-constexpr size_t kMaxRecordBytes = 16 << 20;
 
 absl::Status DiskError(const std::string& what, const std::string& path, int error) {
   return absl::UnavailableError(absl::StrCat("cannot ", what, " ", path, ": ", strerror(error)));
@@ -31,23 +30,12 @@ UniqueFd OpenFolder(const std::string& path) {
 bool MeansAbsent(int error) { return error == ENOENT || error == ENOTDIR || error == ELOOP; }
 
 absl::StatusOr<std::optional<std::string>> ReadIfThere(const std::string& folder, const char* name) {
-  const std::string path = absl::StrCat(folder, "/", name);
   const UniqueFd root = OpenFolder(folder);
   if (!root && MeansAbsent(errno)) return std::nullopt;
   if (!root) return DiskError("open", folder, errno);
-  const UniqueFd fd(openat(root.get(), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (!fd && MeansAbsent(errno)) return std::nullopt;
-  if (!fd) return DiskError("open", path, errno);
-  struct stat status;
-  if (fstat(fd.get(), &status) != 0) return DiskError("read", path, errno);
-  if (!S_ISREG(status.st_mode)) return std::nullopt;
-  std::string text;
-  char buffer[8192];
-  ssize_t n;
-  while ((n = read(fd.get(), buffer, sizeof(buffer))) != 0 && text.size() < kMaxRecordBytes) {
-    if (n > 0) text.append(buffer, static_cast<size_t>(n));
-    if (n < 0 && errno != EINTR) return DiskError("read", path, errno);
-  }
+  std::optional<std::string> text;
+  const int error = records::ReadRecord(root.get(), name, text);
+  if (error != 0 && !MeansAbsent(error)) return DiskError("read", absl::StrCat(folder, "/", name), error);
   return text;
 }
 

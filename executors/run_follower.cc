@@ -55,8 +55,13 @@ RunFollower::Progress RunFollower::Advance(bool supervised, std::vector<RunEvent
   }
   // The exit record before the output: once it is there, the output is whole.
   const absl::StatusOr<std::optional<records::Exit>> exit = ReadExit(paths_.run);
-  const absl::StatusOr<std::optional<records::Launch>> launch = ReadLaunch(paths_.run);
-  if (!exit.ok() || !launch.ok()) return Progress::kAgain;
+  if (!exit.ok()) return Progress::kAgain;
+  std::optional<records::Launch> launch;  // an end is told with it
+  if (*exit) {
+    absl::StatusOr<std::optional<records::Launch>> read = ReadLaunch(paths_.run);
+    if (!read.ok()) return Progress::kAgain;
+    launch = *std::move(read);
+  }
   const bool lost = !*exit && !supervised;
   const ClaimView claim = lost ? LookAtClaim(paths_) : ClaimView();
   if (claim.state == ClaimState::kUnknown) return Progress::kAgain;
@@ -81,7 +86,7 @@ RunFollower::Progress RunFollower::Advance(bool supervised, std::vector<RunEvent
   absl::StatusOr<UniqueFd> failure = OpenBelow(paths_.attempt, "output/failure");
   if (failure.ok()) texts.failure = ReadHead(*failure, kFailureChars);
   texts.stderr_tail = ReadTail(logs_[MetricScanner::kStderr], kStderrTailBytes);
-  events.push_back({id_, ToRunEnded(**exit, (*launch).value_or(records::Launch()), texts)});
+  events.push_back({id_, ToRunEnded(**exit, launch.value_or(records::Launch()), texts)});
   return Progress::kEnded;
 }
 

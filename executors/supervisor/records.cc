@@ -278,20 +278,23 @@ int WriteExit(Files& files, int run_folder, int levels, const Exit& exit) {
   return error != 0 ? error : WriteDurably(files, run_folder, kExit, Format(exit));
 }
 
-std::optional<std::string> ReadRecord(int folder, const char* name) {
+int ReadRecord(int folder, const char* name, std::optional<std::string>& text) {
+  text.reset();
   const int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (fd < 0) return std::nullopt;
-  std::optional<std::string> text;
+  if (fd < 0) return errno;
   struct stat status;
-  if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
+  int error = fstat(fd, &status) != 0 ? errno : 0;
+  if (error == 0 && S_ISREG(status.st_mode)) {
     text.emplace();
     char buffer[8192];
-    for (ssize_t n; (n = read(fd, buffer, sizeof(buffer))) > 0 && text->size() < kMaxRecordBytes;) {
-      text->append(buffer, static_cast<size_t>(n));
+    ssize_t n;
+    while (error == 0 && (n = read(fd, buffer, sizeof(buffer))) != 0 && text->size() < kMaxRecordBytes) {
+      if (n > 0) text->append(buffer, static_cast<size_t>(n));
+      if (n < 0 && errno != EINTR) error = errno;
     }
   }
   close(fd);
-  return text;
+  return error;
 }
 
 int LockClaim(int fd) {

@@ -130,8 +130,9 @@ int WriteClaim(Files& files, int claims, int claim, const Claim& record);
 // Makes the entries of `run_folder` and of `levels` folders above it durable, then the exit record.
 int WriteExit(Files& files, int run_folder, int levels, const Exit& exit);
 
-// At most 16 MiB of a regular file; nothing if it is absent, no regular file, or a symbolic link.
-std::optional<std::string> ReadRecord(int folder, const char* name);
+// At most 16 MiB of a regular file; nothing if it could not be opened, or is no regular file. 0, or the errno of what
+// failed: ENOENT, or ELOOP for a symbolic link; what was read before an error is in `text`.
+int ReadRecord(int folder, const char* name, std::optional<std::string>& text);
 
 // The claim's lock. Locking fails with EAGAIN while another holds it; asking takes nothing.
 int LockClaim(int fd);

@@ -115,11 +115,12 @@ SupervisorExit Supervisor::Claim() {
   if (const int error = records::LockClaim(claim_); error != 0) {
     return error == EAGAIN ? kAlreadyClaimed : kCannotSupervise;
   }
-  const std::optional<std::string> earlier = records::ReadRecord(claims_, name.c_str());
+  std::optional<std::string> earlier, text;
+  records::ReadRecord(claims_, name.c_str(), earlier);
   if (!earlier) return kCannotSupervise;
   if (records::ParseClaim(*earlier)) return kAlreadyClaimed;
 
-  const std::optional<std::string> text = records::ReadRecord(run_, records::kLaunch);
+  records::ReadRecord(run_, records::kLaunch, text);
   std::optional<records::Launch> launch = text ? records::ParseLaunch(*text) : std::nullopt;
   if (!launch) return kWithdrawn;
   launch_ = std::move(*launch);

@@ -39,11 +39,7 @@ void DropInactive(const google::protobuf::RepeatedPtrField<v1::Parameter>& param
 
 // "x=0.5" of each argument; what is not given is as in the best trial, or the first on the front.
 absl::Status ReadPoint(const std::vector<std::string>& arguments, const v1::TuningJob& job, Parameters& point) {
-  if (job.has_best_trial()) {
-    point = job.best_trial().parameters();
-  } else if (!job.pareto_front().empty()) {
-    point = job.pareto_front(0).parameters();
-  }
+  if (const v1::Trial* best = BestTrial(job)) point = best->parameters();
   const std::vector<const v1::Parameter*> parameters = AllParameters(job.spec());
   std::set<std::string> given;
   for (const std::string& argument : arguments) {

@@ -123,6 +123,11 @@ std::vector<std::string> ParameterNames(const v1::TuningJobSpec& spec) {
   return names;
 }
 
+const v1::Trial* BestTrial(const v1::TuningJob& job) {
+  if (job.has_best_trial()) return &job.best_trial();
+  return job.pareto_front().empty() ? nullptr : &job.pareto_front(0);
+}
+
 std::string ParametersText(const v1::Trial& trial, const std::vector<std::string>& names) {
   std::vector<std::string> parts;
   for (const std::string& name : names) {

@@ -35,6 +35,9 @@ std::vector<std::string> ParameterNames(const v1::TuningJobSpec& spec);
 // The search space's parameters by the same order.
 std::vector<const v1::Parameter*> AllParameters(const v1::TuningJobSpec& spec);
 
+// The best trial, or of several objectives the first on the front; null: there is none yet.
+const v1::Trial* BestTrial(const v1::TuningJob& job);
+
 // "eta=0.1 max_depth=4", in the order of `names`, then what is not among them.
 std::string ParametersText(const v1::Trial& trial, const std::vector<std::string>& names);
 // Two columns: parameter and value.

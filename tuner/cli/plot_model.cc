@@ -14,12 +14,6 @@ namespace {
 
 constexpr size_t kResolution = 41;  // points along a continuous axis
 
-// The trial that a grid goes through; null: there is none.
-const v1::Trial* Centre(const v1::TuningJob& job) {
-  if (job.has_best_trial()) return &job.best_trial();
-  return job.pareto_front().empty() ? nullptr : &job.pareto_front(0);
-}
-
 google::protobuf::Value NumberValue(double number) {
   google::protobuf::Value value;
   value.set_number_value(number);
@@ -111,7 +105,7 @@ double GridAxis::CoordinateOf(double value) const {
 
 absl::StatusOr<PlotModel::Grid> ChooseGrid(const v1::TuningJob& job, const v1::ExplainTuningJobResponse& explained,
                                            const std::string& x, const std::string& y) {
-  const v1::Trial* centre = Centre(job);
+  const v1::Trial* centre = BestTrial(job);
   if (centre == nullptr) {
     return absl::FailedPreconditionError(
         absl::StrCat("job ", IdOf(job.name()), " has no best trial yet to draw a contour around."));
@@ -158,7 +152,7 @@ absl::StatusOr<PlotModel::Grid> ChooseGrid(const v1::TuningJob& job, const v1::E
 }
 
 void AddGridPoints(const v1::TuningJob& job, const PlotModel::Grid& grid, v1::ExplainTuningJobRequest& request) {
-  const v1::Trial& centre = *Centre(job);
+  const v1::Trial& centre = *BestTrial(job);
   for (const google::protobuf::Value& y : grid.y.values) {
     for (const google::protobuf::Value& x : grid.x.values) {
       auto& parameters = *request.add_points()->mutable_parameters();
