@@ -77,11 +77,11 @@ class ScriptedStrategy : public strategies::Strategy {
 absl::StatusOr<std::unique_ptr<strategies::Strategy>> MakeScripted(const core::JobSpec&) {
   return std::make_unique<ScriptedStrategy>();
 }
-const strategies::StrategyKind kScripted{"scripted", "For tests.", &MakeScripted, nullptr, nullptr};
 
 // `values` of completed trials, finished in the reverse of their order.
 ExplainedJob JobOf(const std::vector<double>& values) {
   ExplainedJob job;
+  job.spec.strategy.name = "scripted";
   core::Parameter x;
   x.name = "x";
   x.domain = core::DoubleDomain{0, 1, core::Scale::kLinear, std::nullopt, std::nullopt};
@@ -113,7 +113,7 @@ TEST(ExplainTest, SaysWhatTheModelKnowsAndExpects) {
   v1::ExplainTuningJobRequest request = At(0.5);
   request.set_leave_one_out(true);
   request.set_include_data(true);
-  const auto response = Explain(request, job, kScripted, kNow, nullptr);
+  const auto response = Explain(request, job, &MakeScripted, kNow, nullptr);
   ASSERT_TRUE(response.ok()) << response.status();
   EXPECT_EQ(response->metric(), "loss");
   EXPECT_EQ(response->observations(), 4);
@@ -146,7 +146,7 @@ TEST(ExplainTest, SaysWhatTheModelKnowsAndExpects) {
 TEST(ExplainTest, PredictsAtManyPoints) {
   v1::ExplainTuningJobRequest request;
   for (const double x : {0.0, 0.5}) (*request.add_points()->mutable_parameters())["x"].set_number_value(x);
-  const auto response = Explain(request, JobOf({1, 2}), kScripted, kNow, nullptr);
+  const auto response = Explain(request, JobOf({1, 2}), &MakeScripted, kNow, nullptr);
   ASSERT_TRUE(response.ok()) << response.status();
   EXPECT_FALSE(response->has_point());
   ASSERT_EQ(response->predictions_size(), 2);
@@ -162,7 +162,7 @@ TEST(ExplainTest, ATrialIsExplainedByTheModelThatChoseIt) {
       .kind = core::Basis::Kind::kLastFit, .history_prefix = 2, .pending_trials = {2}, .known_prefix = 3};
   v1::ExplainTuningJobRequest request;
   request.set_trial(1);
-  const auto response = Explain(request, job, kScripted, kNow, nullptr);
+  const auto response = Explain(request, job, &MakeScripted, kNow, nullptr);
   ASSERT_TRUE(response.ok()) << response.status();
   EXPECT_EQ(response->point().mean(), 0.75) << "today's, of 4 results";
   EXPECT_EQ(response->point().explanation(),
@@ -218,7 +218,7 @@ TEST(ExplainTest, TheChanceFollowsTheGoal) {
 TEST(ExplainTest, RefusesWithWhatToChange) {
   const ExplainedJob job = JobOf({1, 2});
   const auto refused = [&](const v1::ExplainTuningJobRequest& request) {
-    return Explain(request, job, kScripted, kNow, nullptr).status();
+    return Explain(request, job, &MakeScripted, kNow, nullptr).status();
   };
   EXPECT_EQ(refused(At(2)).code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(refused(At(2)).message()), HasSubstr("at: "));
@@ -231,11 +231,11 @@ TEST(ExplainTest, RefusesWithWhatToChange) {
   request.Clear();
   (*request.add_points()->mutable_parameters())["y"].set_number_value(0);
   EXPECT_THAT(std::string(refused(request).message()), HasSubstr("points[0].parameters"));
-  const auto early = Explain({}, JobOf({1}), kScripted, kNow, nullptr).status();
+  const auto early = Explain({}, JobOf({1}), &MakeScripted, kNow, nullptr).status();
   EXPECT_EQ(early.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(early.message()), HasSubstr("scripted has no model of 1 finished"));
   const std::atomic<bool> stop = true;
-  EXPECT_EQ(Explain({}, job, kScripted, kNow, &stop).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(Explain({}, job, &MakeScripted, kNow, &stop).status().code(), absl::StatusCode::kCancelled);
 }
 
 core::Trial Ran(core::TrialState state, absl::Duration began_before, std::optional<absl::Duration> took) {

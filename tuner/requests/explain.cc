@@ -48,13 +48,13 @@ const core::Trial* BestOf(const core::JobSpec& spec, absl::Span<const core::Tria
 
 class Explainer {
  public:
-  Explainer(const v1::ExplainTuningJobRequest& request, const ExplainedJob& job, const strategies::StrategyKind& kind,
+  Explainer(const v1::ExplainTuningJobRequest& request, const ExplainedJob& job, const MakeStrategy& make,
             absl::Time now, strategies::StopToken stop)
-      : request_(request), job_(job), kind_(kind), now_(now), stop_(stop), finished_(Finished(job.trials)) {}
+      : request_(request), job_(job), make_(make), now_(now), stop_(stop), finished_(Finished(job.trials)) {}
 
   absl::StatusOr<v1::ExplainTuningJobResponse> Run() {
     if (absl::Status status = ReadPoints(); !status.ok()) return status;
-    absl::StatusOr<View> view = FitModel(kind_, job_.spec, finished_, stop_);
+    absl::StatusOr<View> view = FitModel(make_, job_.spec, finished_, stop_);
     if (!view.ok()) return view.status();
     if (absl::Status status = AddPicture(**view); !status.ok()) return status;
     if (point_) {
@@ -165,7 +165,7 @@ class Explainer {
     if (!ProposedByModel(*trial_)) return OriginText(*trial_);
     const size_t known = std::min(static_cast<size_t>(trial_->basis.history_prefix), finished_.size());
     const absl::Span<const core::Trial> then = absl::MakeConstSpan(finished_).subspan(0, known);
-    absl::StatusOr<View> view = FitModel(kind_, job_.spec, then, stop_);
+    absl::StatusOr<View> view = FitModel(make_, job_.spec, then, stop_);
     if (absl::IsCancelled(view.status())) return view.status();
     if (!view.ok()) return OriginText(*trial_);
     const std::vector<ModelView::Neighbour> nearest = (*view)->Nearest(*point_, 1);
@@ -197,7 +197,7 @@ class Explainer {
 
   const v1::ExplainTuningJobRequest& request_;
   const ExplainedJob& job_;
-  const strategies::StrategyKind& kind_;
+  const MakeStrategy& make_;
   const absl::Time now_;
   const strategies::StopToken stop_;
   const std::vector<core::Trial> finished_;
@@ -209,9 +209,9 @@ class Explainer {
 
 }  // namespace
 
-absl::StatusOr<View> FitModel(const strategies::StrategyKind& kind, const core::JobSpec& spec,
+absl::StatusOr<View> FitModel(const MakeStrategy& make, const core::JobSpec& spec,
                               absl::Span<const core::Trial> finished, strategies::StopToken stop) {
-  absl::StatusOr<std::unique_ptr<strategies::Strategy>> strategy = kind.make(spec);
+  absl::StatusOr<std::unique_ptr<strategies::Strategy>> strategy = make(spec);
   if (!strategy.ok()) return strategy.status();
   for (const core::Trial& trial : finished) (*strategy)->Observe(strategies::Finished{trial});
   if (std::unique_ptr<strategies::FitTask> fit = (*strategy)->BeginFit()) {
@@ -222,16 +222,16 @@ absl::StatusOr<View> FitModel(const strategies::StrategyKind& kind, const core::
   View view = (*strategy)->model();
   if (view == nullptr) {
     return absl::FailedPreconditionError(
-        absl::StrCat("strategy ", std::string(kind.name), " has no model of ", finished.size(),
+        absl::StrCat("strategy ", spec.strategy.name, " has no model of ", finished.size(),
                      " finished trials; a model is what the bayesian strategy makes of its first results"));
   }
   return view;
 }
 
 absl::StatusOr<v1::ExplainTuningJobResponse> Explain(const v1::ExplainTuningJobRequest& request,
-                                                     const ExplainedJob& job, const strategies::StrategyKind& kind,
-                                                     absl::Time now, strategies::StopToken stop) {
-  return Explainer(request, job, kind, now, stop).Run();
+                                                     const ExplainedJob& job, const MakeStrategy& make, absl::Time now,
+                                                     strategies::StopToken stop) {
+  return Explainer(request, job, make, now, stop).Run();
 }
 
 }  // namespace tuner::requests

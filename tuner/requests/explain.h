@@ -5,6 +5,7 @@
 // `now`.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -25,16 +26,19 @@ struct ExplainedJob {
   std::vector<core::Trial> trials;  // in order of number
 };
 
+// As the engine makes a job's strategy.
+using MakeStrategy = std::function<absl::StatusOr<std::unique_ptr<strategies::Strategy>>(const core::JobSpec&)>;
+
 // A model fitted to finished trials, which are in the order in which they finished. FAILED_PRECONDITION: the strategy
 // has no model, or none of so few trials. CANCELLED: `stop` became true.
-absl::StatusOr<std::shared_ptr<const strategies::ModelView>> FitModel(const strategies::StrategyKind& kind,
+absl::StatusOr<std::shared_ptr<const strategies::ModelView>> FitModel(const MakeStrategy& make,
                                                                       const core::JobSpec& spec,
                                                                       absl::Span<const core::Trial> finished,
                                                                       strategies::StopToken stop);
 
-// INVALID_ARGUMENT: a point that is none, by path. NOT_FOUND: the trial. And as FitModel.
+// INVALID_ARGUMENT: a point that is none, by path. NOT_FOUND: the trial. And as FitModel and `make`.
 absl::StatusOr<v1::ExplainTuningJobResponse> Explain(const v1::ExplainTuningJobRequest& request,
-                                                     const ExplainedJob& job, const strategies::StrategyKind& kind,
-                                                     absl::Time now, strategies::StopToken stop);
+                                                     const ExplainedJob& job, const MakeStrategy& make, absl::Time now,
+                                                     strategies::StopToken stop);
 
 }  // namespace tuner::requests

@@ -2,7 +2,6 @@
 #include <atomic>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "strategies/strategy.h"
 #include "tuner/requests/checks.h"
 #include "tuner/requests/explain.h"
@@ -49,13 +48,9 @@ absl::Status Service::ExplainJob(const v1::ExplainTuningJobRequest& request, str
   if (!loaded.ok()) return loaded.status();
   absl::StatusOr<core::JobSpec> spec = requests::SpecOfHeader(loaded->record.header);
   if (!spec.ok()) return spec.status();
-  const strategies::StrategyKind* kind = strategies::FindStrategyKind(spec->strategy.name);
-  if (kind == nullptr) {
-    return absl::UnimplementedError(absl::StrCat("this server has no strategy \"", spec->strategy.name, "\""));
-  }
   const requests::ExplainedJob job{std::move(loaded->record.header), *std::move(spec), std::move(loaded->trials)};
   absl::StatusOr<v1::ExplainTuningJobResponse> explained =
-      requests::Explain(request, job, *kind, env_.clock->Now(), stop);
+      requests::Explain(request, job, env_.make_strategy, env_.clock->Now(), stop);
   if (!explained.ok()) return explained.status();
   response = *std::move(explained);
   return absl::OkStatus();
