@@ -71,13 +71,7 @@ class FeasiblePoints::Walk {
     box_[At(index)].low = domain::NumberAt(domain, first, for_grid_);
     box_[At(index)].high = domain::NumberAt(domain, last, for_grid_);
     for (const int child : space_.ChildrenOf(index)) {
-      Interval& interval = box_[At(child)];
-      interval.active = box_[At(index)].active;
-      if (!space_.IsActiveUnderSome(child, first, last)) {
-        interval.active = Extent::kNone;
-      } else if (!space_.IsActiveUnderAll(child, first, last)) {
-        interval.active = std::min(interval.active, Extent::kSome);
-      }
+      box_[At(child)].active = std::min(box_[At(index)].active, space_.ActiveUnder(child, first, last));
       SetRange(child, 0, last_[At(child)]);
     }
   }

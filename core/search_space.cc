@@ -200,16 +200,11 @@ std::vector<Interval> SearchSpace::Box() const {
   return box;
 }
 
-bool SearchSpace::IsActiveUnderAll(int child, uint64_t first, uint64_t last) const {
+Extent SearchSpace::ActiveUnder(int child, uint64_t first, uint64_t last) const {
   const std::vector<uint64_t>& indexes = parent_indexes_[child];
   const auto begin = std::lower_bound(indexes.begin(), indexes.end(), first);
-  return static_cast<uint64_t>(std::upper_bound(begin, indexes.end(), last) - begin) == last - first + 1;
-}
-
-bool SearchSpace::IsActiveUnderSome(int child, uint64_t first, uint64_t last) const {
-  const std::vector<uint64_t>& indexes = parent_indexes_[child];
-  const auto begin = std::lower_bound(indexes.begin(), indexes.end(), first);
-  return begin != indexes.end() && *begin <= last;
+  const auto count = static_cast<uint64_t>(std::upper_bound(begin, indexes.end(), last) - begin);
+  return count == 0 ? Extent::kNone : count == last - first + 1 ? Extent::kAll : Extent::kSome;
 }
 
 std::optional<absl::uint128> SearchSpace::ValueCount(int index, bool for_grid) const {

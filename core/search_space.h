@@ -65,7 +65,7 @@ std::string_view ScaleName(Scale scale);
 // 0.1 -> "0.1", 4 -> "4", true -> "true": shortest text that reads back to the same value. What a trial is given.
 std::string FormatValue(const ParameterValue& value);
 
-// In how much of a box of points something is so. kSome may also be said where it cannot be told.
+// In how much of a box of points something is so, from least to most. kSome may also be said where it cannot be told.
 enum class Extent { kNone, kSome, kAll };
 
 // The numbers (SearchSpace::NumbersFromUnits) that one parameter takes in a box of points, and whether it is active.
@@ -110,10 +110,8 @@ class SearchSpace {
   void NumbersFromUnits(absl::Span<const double> units, absl::Span<double> numbers) const;
   // The whole space: the numbers that each parameter takes.
   std::vector<Interval> Box() const;
-  // Whether parameter `child` is active under its parent's values of places `first` to `last` (ValueAt), under all or
-  // some of them.
-  bool IsActiveUnderAll(int child, uint64_t first, uint64_t last) const;
-  bool IsActiveUnderSome(int child, uint64_t first, uint64_t last) const;
+  // Under how many of its parent's values of places `first` to `last` (ValueAt) parameter `child` is active.
+  Extent ActiveUnder(int child, uint64_t first, uint64_t last) const;
 
   // Number of values of parameter `index`; nullopt if it is continuous. With `for_grid`, a double with grid_points has
   // that many.

@@ -107,12 +107,7 @@ FeasibleSampler::Judgement FeasibleSampler::Judge(const Box& box) const {
     if (parameter.parent >= 0) {
       const size_t parent = static_cast<size_t>(parameter.parent);
       const auto [first, last] = places[parent];
-      interval.active = intervals[parent].active;
-      if (!space_.IsActiveUnderSome(branching_[b], first, last)) {
-        interval.active = Extent::kNone;
-      } else if (!space_.IsActiveUnderAll(branching_[b], first, last)) {
-        interval.active = std::min(interval.active, Extent::kSome);
-      }
+      interval.active = std::min(intervals[parent].active, space_.ActiveUnder(branching_[b], first, last));
       if (interval.active == Extent::kNone) continue;
     }
     const double low = box.low[b];
