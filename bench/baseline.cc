@@ -110,7 +110,7 @@ absl::StatusOr<LoadResult> TrivialCalls(const Context& context) {
 }  // namespace
 
 absl::StatusOr<std::string> Baseline(const Context& context) {
-  const ScratchFolder folder;
+  const ScratchFolder folder(context);
   const auto calls = TrivialCalls(context);
   if (!calls.ok()) return calls.status();
   const auto fsync_time = FsyncMedian(folder);

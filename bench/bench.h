@@ -37,6 +37,7 @@ struct Options {
 struct Context {
   Options options;
   std::ostream* out = nullptr;
+  std::string scratch;  // a folder for files, which goes when all workloads have run
 };
 
 struct Workload {

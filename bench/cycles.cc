@@ -43,7 +43,7 @@ absl::StatusOr<LoadResult> RunPeer(const Context& context, const Peer& peer, con
   if (!python.ok()) return python.status();
   const auto port = FreePort();
   if (!port.ok()) return port.status();
-  const ScratchFolder folder;
+  const ScratchFolder folder(context);
   auto program =
       Program::Start({*python, absl::StrCat(context.options.peer_scripts, "/", peer.script), absl::StrCat(*port),
                       storage == "memory" ? storage : absl::StrCat("sqlite:///", folder.File("peer.db"))},

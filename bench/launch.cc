@@ -85,7 +85,7 @@ absl::StatusOr<Run> RunPeer(const Context& context, const std::string& environme
                             int trials) {
   const auto python = PeerPython(context, environment);
   if (!python.ok()) return python.status();
-  const ScratchFolder folder;
+  const ScratchFolder folder(context);
   const std::string ledger = folder.File("ledger");
   const auto output = RunToEnd({*python, absl::StrCat(context.options.peer_scripts, "/", script), absl::StrCat(trials),
                                 absl::StrCat(kParallel), folder.path(), NoopProgram(context), ledger},

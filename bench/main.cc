@@ -8,6 +8,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "bench/bench.h"
+#include "bench/program.h"
 
 namespace tuner::bench {
 namespace {
@@ -93,7 +94,8 @@ int Main(int argc, char** argv) {
   options.idle_duration = absl::Seconds(idle_seconds);
   options.deadlines_duration = absl::Seconds(deadlines_seconds);
   options.peers = !no_peers;
-  return Run({options, &std::cout}, names);
+  const ScratchRoot scratch;
+  return Run({options, &std::cout, scratch.path()}, names);
 }
 
 }  // namespace

@@ -110,7 +110,7 @@ absl::StatusOr<double> StepRate(const Context& context) {
 absl::Status RunMicro(const Context& context) {
   const auto baseline = Baseline(context);
   if (!baseline.ok()) return baseline.status();
-  const ScratchFolder folder;
+  const ScratchFolder folder(context);
   const std::string sqlite = absl::StrCat("sqlite:", folder.File("commits.db"));
   struct Row {
     const char* name;

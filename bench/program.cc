@@ -145,15 +145,19 @@ absl::Status AwaitPort(int port, absl::Duration patience) {
   }
 }
 
-ScratchFolder::ScratchFolder() {
+ScratchRoot::ScratchRoot() {
   const char* base = std::getenv("TMPDIR");
   std::string path = absl::StrCat(base != nullptr ? base : "/tmp", "/tuner-bench-XXXXXX");
   if (mkdtemp(path.data()) == nullptr) std::abort();  // nothing can be measured
   path_ = path;
 }
-ScratchFolder::~ScratchFolder() {
+ScratchRoot::~ScratchRoot() {
   std::error_code ignored;
   std::filesystem::remove_all(path_, ignored);
+}
+
+ScratchFolder::ScratchFolder(const Context& context) : path_(absl::StrCat(context.scratch, "/XXXXXX")) {
+  if (mkdtemp(path_.data()) == nullptr) std::abort();
 }
 
 std::string ReadFile(const std::string& path) {

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "bench/bench.h"
 
 namespace tuner::bench {
 
@@ -48,12 +49,23 @@ absl::StatusOr<int> FreePort();
 absl::Status AwaitPort(int port, absl::Duration patience);
 
 // A folder of its own under TMPDIR, removed with the object.
+class ScratchRoot {
+ public:
+  ScratchRoot();
+  ~ScratchRoot();
+  ScratchRoot(const ScratchRoot&) = delete;
+  ScratchRoot& operator=(const ScratchRoot&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// A new folder below the context's root. It stays until the root goes: ext4 makes new files slowly for minutes after
+// many were removed (it passes over the inodes of each), so one run would pay for the files of the run before.
 class ScratchFolder {
  public:
-  ScratchFolder();
-  ~ScratchFolder();
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  explicit ScratchFolder(const Context& context);
   const std::string& path() const { return path_; }
   std::string File(const std::string& name) const { return path_ + "/" + name; }
 

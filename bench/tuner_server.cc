@@ -95,7 +95,7 @@ class TunerDialogue : public Dialogue {
 absl::StatusOr<std::unique_ptr<TunerServer>> TunerServer::Start(
     const Context& context, const std::string& storage,
     const std::function<absl::Status(const std::string& data_dir)>& prepare) {
-  auto server = std::make_unique<TunerServer>();
+  std::unique_ptr<TunerServer> server(new TunerServer(context));
   server->storage_ = storage;
   const std::string data = server->File("data");
   std::filesystem::create_directory(data);

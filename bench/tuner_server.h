@@ -1,6 +1,7 @@
 // The real server binary on loopback, with a data folder of its own.
 //
-// Threads: a value for one thread. Ownership: ends the server and removes its folder. Errors: what the server printed.
+// Threads: a value for one thread. Ownership: ends the server; its folder stays with the
+// context's. Errors: what the server printed.
 #pragma once
 
 #include <functional>
@@ -38,6 +39,7 @@ class TunerServer {
   absl::StatusOr<v1::TuningJob> AwaitEnd(const std::string& name, absl::Duration patience) const;
 
  private:
+  explicit TunerServer(const Context& context) : folder_(context) {}
   absl::Status Launch(const Context& context);
 
   ScratchFolder folder_;
