@@ -143,6 +143,10 @@ struct StopRun {
   RunRef run;
   absl::Duration grace;
 };
+// The end of this run is stored: its executor need not keep it any more.
+struct AcknowledgeEnd {
+  RunRef run;
+};
 // The job wants a TimerFired at this time; replaces the one before.
 struct WakeAt {
   absl::Time time;
@@ -157,6 +161,6 @@ struct Answer {
   bool should_stop = false;
   std::optional<absl::Time> lease_expire_time;
 };
-using Effect = std::variant<AskStrategy, TellStrategy, Launch, StopRun, WakeAt, Answer>;
+using Effect = std::variant<AskStrategy, TellStrategy, Launch, StopRun, AcknowledgeEnd, WakeAt, Answer>;
 
 }  // namespace tuner::core

@@ -261,6 +261,7 @@ void Machine::On(const MetricsSeen& event) {
 void Machine::On(const RunFinished& event) {
   const Trial* current = Current(event.run);
   if (current == nullptr) return;
+  decision_.effects.push_back(AcknowledgeEnd{event.run});
   Trial trial = *current;
   Attempt& attempt = trial.attempts.back();
   attempt.exit_code = event.exit_code;

@@ -132,6 +132,11 @@ class Executor {
   // restart) is known, and ends as kLost.
   virtual absl::StatusOr<std::vector<bool>> Adopt(absl::Span<const RunCursor> runs) = 0;
 
+  // The end that was told of this run is stored: nobody will ask for it again, so what was kept to tell it again may
+  // go. Never before that. Until then, and for ever if this never comes, the end outlives the server and, once it is on
+  // the disk, the machine. Of a run that is not known, or again: nothing happens.
+  virtual void Acknowledge(const RunId& id) = 0;
+
   // Forgets the runs of a deleted job and removes their folders.
   virtual absl::Status Remove(const std::string& job_id, const std::string& job_uid) = 0;
 

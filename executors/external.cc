@@ -17,6 +17,7 @@ class ExternalExecutor : public Executor {
   absl::StatusOr<std::vector<bool>> Adopt(absl::Span<const RunCursor> runs) override {
     return std::vector<bool>(runs.size(), false);
   }
+  void Acknowledge(const RunId&) override {}
   absl::Status Remove(const std::string&, const std::string&) override { return absl::OkStatus(); }
   Capabilities capabilities() const override { return {.survives_server = true, .is_external = true}; }
 };

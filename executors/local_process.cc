@@ -87,6 +87,7 @@ class LocalProcessExecutor : public Executor {
   absl::Status Launch(const RunSpec& spec) override;
   absl::Status Stop(const RunId& id, absl::Duration grace) override { return watch_->Stop(id, grace); }
   absl::StatusOr<std::vector<bool>> Adopt(absl::Span<const RunCursor> runs) override;
+  void Acknowledge(const RunId& id) override { watch_->Acknowledge(id); }
   absl::Status Remove(const std::string& job_id, const std::string& job_uid) override;
   Capabilities capabilities() const override {
     return {.survives_server = true,

@@ -126,7 +126,7 @@ absl::Status PrepareJobFolder(const RunPaths& paths, const std::string& job_uid)
   if (!folder) return DiskError("open", paths.job, errno);
   records::Files files;
   int error = records::WriteDurably(files, folder.get(), kUidFile, job_uid);
-  if (error == 0) error = records::SyncUpwards(files, folder.get(), 2);
+  if (error == 0) error = records::SyncAbove(files, folder.get(), 2);
   return error == 0 ? absl::OkStatus() : DiskError("write", absl::StrCat(paths.job, "/", kUidFile), error);
 }
 

@@ -39,14 +39,18 @@ bool IsGone(const UniqueFd& pidfd) {
 }
 
 // False if the process is gone.
-bool SendStop(const UniqueFd& pidfd, absl::Duration grace) {
+bool Send(const UniqueFd& pidfd, int signal, int value) {
   siginfo_t info = {};
-  info.si_signo = StopSignal();
+  info.si_signo = signal;
   info.si_code = SI_QUEUE;
   info.si_pid = getpid();
   info.si_uid = getuid();
-  info.si_value.sival_int = static_cast<int>(std::clamp<int64_t>(absl::ToInt64Milliseconds(grace), 0, INT_MAX));
-  return syscall(SYS_pidfd_send_signal, pidfd.get(), StopSignal(), &info, 0) == 0;
+  info.si_value.sival_int = value;
+  return syscall(SYS_pidfd_send_signal, pidfd.get(), signal, &info, 0) == 0;
+}
+
+bool SendStop(const UniqueFd& pidfd, absl::Duration grace) {
+  return Send(pidfd, StopSignal(), static_cast<int>(std::clamp<int64_t>(absl::ToInt64Milliseconds(grace), 0, INT_MAX)));
 }
 
 // The supervisor that holds the run's claim.
@@ -127,6 +131,13 @@ absl::Status RunWatch::Stop(const RunId& id, absl::Duration grace) {
   wanted_[id] = kNow;
   Wake();
   return absl::OkStatus();
+}
+
+void RunWatch::Acknowledge(const RunId& id) {
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [token, leaving] : leaving_) {
+    if (leaving.id == id) Send(leaving.pidfd, AcknowledgeSignal(), 0);
+  }
 }
 
 void RunWatch::AddWatch(const RunId& id, Entry& entry, const std::string& path, uint32_t mask) {
@@ -221,7 +232,8 @@ void RunWatch::TakeInotify() {
 void RunWatch::TakePidfd(uint64_t token) {
   if (const auto it = leaving_.find(token); it != leaving_.end()) {
     siginfo_t info;
-    waitid(P_PIDFD, static_cast<id_t>(it->second.get()), &info, WEXITED | WNOHANG);  // ours if it was started directly
+    waitid(P_PIDFD, static_cast<id_t>(it->second.pidfd.get()), &info,
+           WEXITED | WNOHANG);  // ours if it was started directly
     leaving_.erase(it);
   } else if (const auto run = by_token_.find(token); run != by_token_.end()) {
     wanted_[run->second] = kNow;
@@ -245,8 +257,7 @@ void RunWatch::Look(const RunId& id, int64_t now) {
     supervised = IsSupervised(*entry);
     if (entry->pidfd && IsGone(entry->pidfd)) {
       // Not the one that runs it (another was first), or the run has ended. Either way this one is done with.
-      by_token_.erase(entry->token);
-      leaving_[entry->token] = std::move(entry->pidfd);
+      LetGo(id, *entry);
     }
     if (supervised && !entry->pidfd) {
       UniqueFd supervisor = OpenSupervisor(LookAtClaim(entry->follower->paths()));
@@ -276,12 +287,14 @@ void RunWatch::Forget(const RunId& id) {
     by_watch_.erase(watch);
     inotify_rm_watch(inotify_.get(), watch);
   }
-  if (entry.pidfd) {
-    by_token_.erase(entry.token);
-    leaving_[entry.token] = std::move(entry.pidfd);
-  }
+  if (entry.pidfd) LetGo(id, entry);
   wanted_.erase(id);
   entries_.erase(it);
+}
+
+void RunWatch::LetGo(const RunId& id, Entry& entry) {
+  by_token_.erase(entry.token);
+  leaving_[entry.token] = {id, std::move(entry.pidfd)};
 }
 
 }  // namespace tuner::executors

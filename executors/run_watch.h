@@ -39,6 +39,8 @@ class RunWatch {
   bool Watches(const RunId& id) const;
   // Asks the run's supervisor to end it. NOT_FOUND: not watched, or its supervisor is gone.
   absl::Status Stop(const RunId& id, absl::Duration grace);
+  // Tells the supervisor of a run that has ended that nobody will ask for its end again.
+  void Acknowledge(const RunId& id);
 
  private:
   struct Entry {
@@ -53,6 +55,11 @@ class RunWatch {
     int64_t read_ms = 0;                    // when its output was last read
 
     bool polled() const { return unwatched || unsupervised || unread; }
+  };
+  // A supervisor that is done with, until it is gone.
+  struct Leaving {
+    RunId id;
+    UniqueFd pidfd;
   };
   // What a wake-up wants from a run.
   enum Wanted { kLater, kNow };
@@ -70,6 +77,7 @@ class RunWatch {
   void AddWatch(const RunId& id, Entry& entry, const std::string& path, uint32_t mask)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Forget(const RunId& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LetGo(const RunId& id, Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Wake();
 
   // Constant after Make.
@@ -82,8 +90,7 @@ class RunWatch {
   absl::btree_map<RunId, std::unique_ptr<Entry>> entries_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<int, RunId> by_watch_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<uint64_t, RunId> by_token_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<uint64_t, UniqueFd> leaving_
-      ABSL_GUARDED_BY(mutex_);  // supervisors of ended runs, until they are gone
+  absl::flat_hash_map<uint64_t, Leaving> leaving_ ABSL_GUARDED_BY(mutex_);  // by token
   absl::btree_map<RunId, Wanted> wanted_ ABSL_GUARDED_BY(mutex_);
   uint64_t next_token_ ABSL_GUARDED_BY(mutex_) = 2;
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;

@@ -249,8 +249,7 @@ int Reserve(Files& files, int folder, const char* name) {
   return error;
 }
 
-int SyncUpwards(Files& files, int folder, int levels) {
-  if (files.Sync(folder) != 0) return errno;
+int SyncAbove(Files& files, int folder, int levels) {
   int current = folder;
   int error = 0;
   for (int i = 0; i < levels && error == 0; ++i) {
@@ -273,9 +272,15 @@ int WriteClaim(Files& files, int claims, int claim, const Claim& record) {
   return error;
 }
 
-int WriteExit(Files& files, int run_folder, int levels, const Exit& exit) {
-  const int error = SyncUpwards(files, run_folder, levels);
-  return error != 0 ? error : WriteDurably(files, run_folder, kExit, Format(exit));
+int PromoteExit(Files& files, int run_folder, int levels) {
+  if (const int error = SyncAbove(files, run_folder, levels); error != 0) return error;
+  const int fd = files.OpenAt(run_folder, kEnded, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+  if (fd < 0) return errno;
+  int error = files.Sync(fd) != 0 ? errno : 0;
+  files.Close(fd);
+  if (error == 0 && files.RenameAt(run_folder, kEnded, kExit) != 0) error = errno;
+  if (error == 0 && files.Sync(run_folder) != 0) error = errno;
+  return error;
 }
 
 int ReadRecord(int folder, const char* name, std::optional<std::string>& text) {

@@ -8,8 +8,9 @@
 //                            means: this run was started, it is never started again.
 //   <attempt>/run/started    the child's pid and start time. For display only, not synced.
 //   <attempt>/run/ended      how it ended, for a server of the same boot: not synced, so that nobody waits for the
-//   disk. <attempt>/run/exit       the same for any later server: written after the output is durable, synced, renamed,
-//   synced.
+//   disk. <attempt>/run/exit       the same file for any later server: synced after the output, renamed, synced. Only
+//   of an
+//                            end that no server has acknowledged as stored.
 //
 // Claims lie beside each other in a folder that is durable from the job's beginning, so that a start costs two syncs
 // and not one for each folder on the way.
@@ -118,17 +119,18 @@ class Files {
 int WriteDurably(Files& files, int folder, const char* name, const std::string& text);
 // The same without the syncs: atomic for readers, lost by a power cut.
 int WriteAtomically(Files& files, int folder, const char* name, const std::string& text);
-// Makes room for a later WriteDurably of up to 4 KiB, so that a disk that fills up in between does not lose it.
+// Makes room for a later write of up to 4 KiB, so that a disk that fills up in between does not lose it.
 int Reserve(Files& files, int folder, const char* name);
-// Syncs `folder` and `levels` folders above it.
-int SyncUpwards(Files& files, int folder, int levels);
+// Syncs the `levels` folders above `folder`, not itself.
+int SyncAbove(Files& files, int folder, int levels);
 
 // Writes the claim into its open, locked file in `claims`. After 0, the file and its entry are durable: only then may
 // anything be started. On failure the claim is empty again.
 int WriteClaim(Files& files, int claims, int claim, const Claim& record);
 
-// Makes the entries of `run_folder` and of `levels` folders above it durable, then the exit record.
-int WriteExit(Files& files, int run_folder, int levels, const Exit& exit);
+// Makes the record of the end, which was written as `ended`, the durable exit record, with its entry in `run_folder`
+// and those of the `levels` folders above.
+int PromoteExit(Files& files, int run_folder, int levels);
 
 // At most 16 MiB of a regular file; nothing if it could not be opened, or is no regular file. 0, or the errno of what
 // failed: ENOENT, or ELOOP for a symbolic link; what was read before an error is in `text`.

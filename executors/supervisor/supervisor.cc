@@ -28,6 +28,8 @@ constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 constexpr int kFoldersAbove = 3;
 // What processes that a trial left behind get between SIGTERM and SIGKILL, at most.
 constexpr int64_t kLeftoverGraceMs = 2'000;
+// A server that runs stores an end within milliseconds. One that does not say so in this time is taken for gone.
+constexpr int64_t kAcknowledgeMs = 500;
 constexpr int64_t kWriteRetryMs = 1'000;
 constexpr int kWriteRetries = 600;
 
@@ -63,7 +65,7 @@ class Supervisor {
     while (!Ended()) Step();
     stdout_.Drain();
     stderr_.Drain();
-    return WriteExit();
+    return TellExit();
   }
 
  private:
@@ -81,7 +83,9 @@ class Supervisor {
   void End(int64_t grace_ms);
   void KeepDeadlines(int64_t now);
   void KillAll(int64_t now);
-  SupervisorExit WriteExit();
+  SupervisorExit TellExit();
+  int WriteEnded() { return records::WriteAtomically(files_, run_, records::kEnded, records::Format(exit_)); }
+  bool AwaitAcknowledgement();
 
   const std::string attempt_path_;
   records::Files files_;
@@ -141,17 +145,17 @@ bool Supervisor::OpenFolders() {
 int Supervisor::OpenOutput() {
   int error = stdout_.Open(attempt_, "stdout.log", launch_.output_limit_bytes);
   if (error == 0) error = stderr_.Open(attempt_, "stderr.log", launch_.output_limit_bytes);
-  return error == 0 ? records::Reserve(files_, run_, records::kExit) : error;
+  return error == 0 ? records::Reserve(files_, run_, records::kEnded) : error;
 }
 
 void Supervisor::Start() {
   child_ended_ = no_children_ = true;
-  exit_.start_error = OpenOutput();
-  exit_.start_step = "output files";
-  if (exit_.start_error != 0) return;
   sigset_t all;
   sigfillset(&all);
   signals_ = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+  exit_.start_error = OpenOutput();
+  exit_.start_step = "output files";
+  if (exit_.start_error != 0) return;
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   if (launch_.memory_limit_bytes > 0) cgroup_.Make("tuner-run-" + std::to_string(getpid()), launch_.memory_limit_bytes);
 
@@ -256,23 +260,43 @@ void Supervisor::KillAll(int64_t now) {
   kill_interval_ms_ = std::min<int64_t>(kill_interval_ms_ * 2, 1'000);
 }
 
-SupervisorExit Supervisor::WriteExit() {
+SupervisorExit Supervisor::TellExit() {
   if (exit_.time_us == 0) exit_.time_us = WallUs();
   exit_.output_cut = stdout_.cut() || stderr_.cut();
   exit_.out_of_memory = cgroup_.OutOfMemory();
   exit_.peak_memory_bytes = std::max(exit_.peak_memory_bytes, cgroup_.PeakBytes());
-  // The server need not wait for the disk: what it commits about the end does not depend on these files any more.
-  records::WriteAtomically(files_, run_, records::kEnded, records::Format(exit_));
+  // The server need not wait for the disk: what it commits about the end does not depend on these files any more. And
+  // once it is committed, the disk need not be bothered with the end.
+  int error = WriteEnded();
+  const bool acknowledged = error == 0 && AwaitAcknowledgement();
   stdout_.Sync();
   stderr_.Sync();
+  if (acknowledged) return kSupervised;
   // Room was reserved, so this fails only with the disk itself; the end of a run is worth waiting for it.
   for (int i = 0; i < kWriteRetries; ++i) {
-    const int error = records::WriteExit(files_, run_, kFoldersAbove, exit_);
+    if (error == 0) error = records::PromoteExit(files_, run_, kFoldersAbove);
     if (error == 0) return kSupervised;
     if (error == ENOENT) break;  // the run's folder was removed
     poll(nullptr, 0, static_cast<int>(kWriteRetryMs));
+    error = WriteEnded();
   }
   return kCannotSupervise;
+}
+
+// False if nobody acknowledges in time, or a signal says that there is none.
+bool Supervisor::AwaitAcknowledgement() {
+  const int64_t until = NowMs() + kAcknowledgeMs;
+  for (int64_t now = NowMs(); now < until; now = NowMs()) {
+    struct pollfd fd = {signals_, POLLIN, 0};
+    if (poll(&fd, 1, static_cast<int>(until - now)) < 0 && errno != EINTR) return false;
+    struct signalfd_siginfo info;
+    while (read(signals_, &info, sizeof(info)) == static_cast<ssize_t>(sizeof(info))) {
+      const int signal = static_cast<int>(info.ssi_signo);
+      if (signal == AcknowledgeSignal()) return true;
+      if (signal == SIGTERM || signal == SIGINT || signal == StopSignal()) return false;
+    }
+  }
+  return false;
 }
 
 }  // namespace

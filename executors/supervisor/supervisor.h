@@ -2,8 +2,8 @@
 // records.h for what is on disk.
 //
 // Threads: the process has one; it blocks all signals and reads them as they come. Signals: SIGTERM and SIGINT end the
-// run with the grace of its launch record; kStopSignal, queued with a value, with that many milliseconds. Links the C
-// and C++ runtime only.
+// run with the grace of its launch record; StopSignal, queued with a value, with that many milliseconds. After the
+// run's end AcknowledgeSignal says that its end is stored elsewhere. Links the C and C++ runtime only.
 #pragma once
 
 #include <csignal>
@@ -13,7 +13,7 @@ namespace tuner::executors {
 
 // Exit codes of the supervisor.
 enum SupervisorExit {
-  kSupervised = 0,      // the run has ended and its exit record is written
+  kSupervised = 0,      // the run has ended, and its exit record is durable or its end acknowledged
   kAlreadyClaimed = 3,  // another supervisor has, or had, this run: nothing was started
   kWithdrawn = 4,       // the launch record is gone: nothing was started
   kCannotSupervise =
@@ -21,6 +21,7 @@ enum SupervisorExit {
 };
 
 inline int StopSignal() { return SIGRTMIN + 1; }
+inline int AcknowledgeSignal() { return SIGRTMIN + 2; }
 
 // Supervises the run in `attempt_folder` to its end. Call it with all signals blocked.
 SupervisorExit Supervise(const std::string& attempt_folder);

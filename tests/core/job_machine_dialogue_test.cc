@@ -262,6 +262,7 @@ class Dialogue {
     if (const auto* stop = std::get_if<StopRun>(&effect)) {
       return absl::StrCat("stop ", Show(stop->run), " within ", absl::FormatDuration(stop->grace));
     }
+    if (const auto* ended = std::get_if<AcknowledgeEnd>(&effect)) return "acknowledge the end of " + Show(ended->run);
     if (const auto* wake = std::get_if<WakeAt>(&effect)) return "wake in " + absl::FormatDuration(wake->time - now_);
     const auto& answer = std::get<Answer>(effect);
     std::string text = "answer ";

@@ -191,6 +191,32 @@ TEST_F(EngineTest, ARefusedCommitPausesTheJobAndLosesNothing) {
   EXPECT_EQ(engine_->PausedReason("e"), "");
 }
 
+TEST_F(EngineTest, AnEndIsAcknowledgedOnlyWhenItIsStored) {
+  ASSERT_TRUE(Create(MakeHeader("p", 1, 1)).ok());
+  AwaitJob("p", [&] { return !world_->active().empty(); });
+  const executors::RunId id = world_->active().front();
+  absl::Notification refused, acknowledged;
+  std::atomic<bool> refuse{true};
+  storage_.plan = [&] {
+    if (!refuse) return CrashingStorage::Fate::kStore;
+    if (!refused.HasBeenNotified()) refused.Notify();
+    return CrashingStorage::Fate::kRefuse;
+  };
+  core::TrialState stored = core::TrialState::kUnspecified;
+  executor_->SetFaults([&](FakeExecutor::Call call, const executors::RunId&) {
+    if (call == FakeExecutor::Call::kAcknowledge) {
+      stored = inner_->ReadTrial("p", 1)->trial.state;
+      acknowledged.Notify();
+    }
+    return FakeExecutor::Fault::kNone;
+  });
+  executor_->Fail(id, "no luck");
+  refused.WaitForNotification();
+  refuse = false;
+  ASSERT_TRUE(acknowledged.WaitForNotificationWithTimeout(kLong));
+  EXPECT_EQ(stored, core::TrialState::kFailed);
+}
+
 TEST_F(EngineTest, ARestartGoesOnWhereTheServerDied) {
   ASSERT_TRUE(Create(MakeHeader("p", 2, 1)).ok());
   AwaitJob("p", [&] { return !world_->active().empty(); });

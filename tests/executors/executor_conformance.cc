@@ -66,6 +66,21 @@ TEST_P(ExecutorConformance, LaunchIsIdempotentAfterTheEnd) {
   EXPECT_EQ(recorder().Get(id_).ends, 1);
 }
 
+TEST_P(ExecutorConformance, AnAcknowledgedEndStaysOne) {
+  executor().Acknowledge(id_);  // of an unknown run
+  Launch(id_, Script::kSucceed);
+  recorder().AwaitEnded(id_);
+  executor().Acknowledge(id_);
+  executor().Acknowledge(id_);
+  EXPECT_TRUE(executor().Launch(harness_->Spec(id_, Script::kSucceed)).ok());
+  EXPECT_EQ(executor().Stop(id_, absl::Seconds(5)).code(), absl::StatusCode::kNotFound);
+  const RunId other = {"job", "uid-1", 2, 1};
+  Launch(other, Script::kSucceed);
+  recorder().AwaitEnded(other);
+  EXPECT_EQ(harness_->Starts(id_), 1);
+  EXPECT_EQ(recorder().Get(id_).ends, 1);
+}
+
 TEST_P(ExecutorConformance, AttemptsAreRunsOfTheirOwn) {
   Launch(id_, Script::kFail);
   recorder().AwaitEnded(id_);

@@ -142,6 +142,13 @@ absl::StatusOr<std::vector<bool>> FakeExecutor::Adopt(absl::Span<const RunCursor
   return known;
 }
 
+void FakeExecutor::Acknowledge(const RunId& id) {
+  if (NextFault(Call::kAcknowledge, id) == Fault::kRefuse) return;
+  absl::MutexLock lock(&world_->mutex_);
+  auto it = world_->runs_.find(id);
+  if (it != world_->runs_.end() && it->second.ended) it->second.acknowledged = true;
+}
+
 absl::Status FakeExecutor::Remove(const std::string& job_id, const std::string& job_uid) {
   absl::MutexLock lock(&world_->mutex_);
   auto ours = [&](const auto& entry) { return entry.first.job_id == job_id && entry.first.job_uid == job_uid; };

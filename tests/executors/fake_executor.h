@@ -34,6 +34,7 @@ class FakeWorld {
     core::ScanCursor end_cursor;            // after all of `output`
     std::vector<absl::Duration> stops;      // grace of each Stop
     std::optional<RunEnded> ended;
+    bool acknowledged = false;  // the server said that the end is stored
   };
 
   // Every run that was ever accepted, in the order of their first Launch.
@@ -64,7 +65,7 @@ class FakeExecutor : public Executor {
         false;      // events wait until Deliver; else they are delivered before the call that made them returns
     int slots = 0;  // RESOURCE_EXHAUSTED beyond so many active runs; 0: no bound
   };
-  enum class Call { kLaunch, kStop, kAdopt };
+  enum class Call { kLaunch, kStop, kAdopt, kAcknowledge };
   enum class Fault {
     kNone,
     kRefuse,   // nothing is done, the caller sees UNAVAILABLE
@@ -77,6 +78,7 @@ class FakeExecutor : public Executor {
   absl::Status Launch(const RunSpec& spec) override;
   absl::Status Stop(const RunId& id, absl::Duration grace) override;
   absl::StatusOr<std::vector<bool>> Adopt(absl::Span<const RunCursor> runs) override;
+  void Acknowledge(const RunId& id) override;
   absl::Status Remove(const std::string& job_id, const std::string& job_uid) override;
   Capabilities capabilities() const override { return options_.capabilities; }
 

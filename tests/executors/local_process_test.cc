@@ -2,6 +2,7 @@
 #include "executors/local_process.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -13,8 +14,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/notification.h"
+#include "executors/run_folder.h"
 #include "executors/run_follower.h"
 #include "executors/run_watch.h"
+#include "executors/spawner.h"
 #include "gmock/gmock.h"
 #include "tests/executors/executor_conformance.h"
 #include "tests/executors/process_harness.h"
@@ -49,6 +52,25 @@ class LocalProcessTest : public testing::Test {
       pids.push_back(static_cast<pid_t>(m.value));
     return pids;
   }
+  // Waits until the run's supervisor is gone.
+  static void AwaitGone(const UniqueFd& supervisor) {
+    struct pollfd fd = {supervisor.get(), POLLIN, 0};
+    EXPECT_EQ(poll(&fd, 1, 60'000), 1) << "the supervisor stays";
+  }
+  // Ends a run by Stop, lets `then` happen, and says whether its exit record is there when its supervisor is gone.
+  bool WritesExit(const RunId& id, const std::function<void()>& then) {
+    EXPECT_TRUE(harness_.executor().Launch(harness_.Spec(id, Script::kWait)).ok());
+    EXPECT_TRUE(harness_.recorder().AwaitStarted(id));
+    const UniqueFd supervisor = OpenPidfd(LookAtClaim(RunPaths::Of(harness_.data_dir(), id)).claim->pid);
+    EXPECT_TRUE(harness_.executor().Stop(id, absl::Seconds(5)).ok());
+    EXPECT_EQ(harness_.recorder().AwaitEnded(id).outcome, Outcome::kStopped);
+    then();
+    AwaitGone(supervisor);
+    const std::string run = harness_.AttemptDir(id) + "/run";
+    const bool written = access((run + "/exit").c_str(), F_OK) == 0;
+    EXPECT_EQ(access((run + "/ended").c_str(), F_OK) == 0, !written);
+    return written;
+  }
 
   ProcessHarness harness_;
 };
@@ -57,6 +79,21 @@ TEST_F(LocalProcessTest, BothOutputsAreKept) {
   harness_.Run(harness_.ShellSpec(kRun, "echo out; echo err >&2"));
   EXPECT_EQ(harness_.Output(kRun), "out\n");
   EXPECT_EQ(ReadWholeFile(harness_.AttemptDir(kRun) + "/stderr.log"), "err\n");
+}
+
+TEST_F(LocalProcessTest, AnEndThatNobodyAcknowledgesBecomesDurable) {
+  EXPECT_TRUE(WritesExit(kRun, [] {}));
+  EXPECT_TRUE(WritesExit({"job", "uid-1", 2, 1}, [this] { harness_.Restart(); }));
+}
+
+TEST_F(LocalProcessTest, AnAcknowledgedEndIsNotWrittenASecondTime) {
+  // Again, as on a busy machine an acknowledgement may come when the supervisor does not wait for it any more.
+  bool written = true;
+  for (int trial = 1; trial <= 20 && written; ++trial) {
+    const RunId id = {"job", "uid-1", trial, 1};
+    written = WritesExit(id, [&] { harness_.executor().Acknowledge(id); });
+  }
+  EXPECT_FALSE(written);
 }
 
 TEST_F(LocalProcessTest, ExitCodeAndLastLinesAreTheReason) {

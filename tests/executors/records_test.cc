@@ -159,7 +159,7 @@ TEST(RecordsTest, AnExitRecordIsWholeOrAbsent) {
     CutDisk disk;
     const int run = disk.MakeFolders({"jobs", "job", "1", "1", "run"}, 2);
     disk.calls_left = cut;
-    const bool written = WriteExit(disk, run, 3, exit) == 0;
+    const bool written = WriteAtomically(disk, run, kEnded, Format(exit)) == 0 && PromoteExit(disk, run, 3) == 0;
     const std::optional<std::string> left = disk.AfterPowerCut(path);
     if (left) {
       EXPECT_EQ(ParseExit(*left), exit) << "torn after " << cut << " calls";

@@ -571,6 +571,9 @@ class Simulation {
       const core::Trial& trial = loaded.trials[spec.id.trial - 1];
       if (spec.id.attempt > static_cast<int32_t>(trial.attempts.size())) {
         Violation("an attempt runs that storage does not know");
+      } else if (run.acknowledged && !trial.attempts[spec.id.attempt - 1].end_time) {
+        Violation(absl::StrCat("the end of run ", spec.id.trial, "/", spec.id.attempt,
+                               " was acknowledged, and is not stored"));
       } else if (!run.ended && trial.attempts[spec.id.attempt - 1].end_time) {
         Violation(absl::StrCat("run ", spec.id.trial, "/", spec.id.attempt, " goes on after its attempt was ended"));
       }

@@ -23,6 +23,9 @@ struct AdoptTask {
   std::vector<executors::RunCursor> runs;
   Dispatcher::AdoptCallback done;
 };
+struct AcknowledgeTask {
+  executors::RunId id;
+};
 struct RemoveTask {
   std::string job_id, job_uid;
 };
@@ -34,7 +37,7 @@ struct Waiting {
   bool surely_not_started = true;            // false: the engine did not answer, and may have started it
   std::optional<absl::Duration> stop_grace;  // stop it as soon as it is known to be there
 };
-using Task = std::variant<executors::RunSpec, StopTask, AdoptTask, RemoveTask, RetryTask>;
+using Task = std::variant<executors::RunSpec, StopTask, AdoptTask, AcknowledgeTask, RemoveTask, RetryTask>;
 
 class DispatcherImpl : public Dispatcher {
  public:
@@ -49,6 +52,7 @@ class DispatcherImpl : public Dispatcher {
   void Adopt(std::vector<executors::RunCursor> runs, AdoptCallback done) override {
     Post(AdoptTask{std::move(runs), std::move(done)});
   }
+  void Acknowledge(executors::RunId id) override { Post(AcknowledgeTask{std::move(id)}); }
   void Remove(std::string job_id, std::string job_uid) override {
     Post(RemoveTask{std::move(job_id), std::move(job_uid)});
   }
@@ -113,6 +117,8 @@ class DispatcherImpl : public Dispatcher {
       DoStop(*stop);
     } else if (auto* adopt = std::get_if<AdoptTask>(&task)) {
       adopt->done(executor_->Adopt(adopt->runs));
+    } else if (auto* ended = std::get_if<AcknowledgeTask>(&task)) {
+      executor_->Acknowledge(ended->id);
     } else if (auto* remove = std::get_if<RemoveTask>(&task)) {
       // What is left behind of a deleted job is only disk space; the next deletion of the name tries again.
       executor_->Remove(remove->job_id, remove->job_uid).IgnoreError();

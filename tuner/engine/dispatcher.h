@@ -1,5 +1,5 @@
-// Carries launches, stops and adoptions to one executor, in order, on a thread of its own: a slow engine delays nobody
-// else. What cannot start yet (no free slot, engine down) waits here and is tried again.
+// Carries launches, stops, adoptions and acknowledgements to one executor, in order, on a thread of its own: a slow
+// engine delays nobody else. What cannot start yet (no free slot, engine down) waits here and is tried again.
 //
 // Threads: every method from any thread; callbacks run on the dispatcher's thread (inline without own thread).
 // Ownership: borrows executor and clock.
@@ -31,6 +31,7 @@ class Dispatcher {
   virtual void Launch(executors::RunSpec spec) = 0;
   virtual void Stop(executors::RunId id, absl::Duration grace) = 0;
   virtual void Adopt(std::vector<executors::RunCursor> runs, AdoptCallback done) = 0;
+  virtual void Acknowledge(executors::RunId id) = 0;
   virtual void Remove(std::string job_id, std::string job_uid) = 0;
   // A run of this executor has ended: those that wait for a slot are tried again.
   virtual void SlotFreed() = 0;

@@ -658,6 +658,11 @@ void EngineImpl::ActOn(JobRunner& job) {
       if (Dispatcher* dispatcher = DispatcherOf(trial.attempts.back().executor)) {
         dispatcher->Stop(MakeRunId(state, stop->run), stop->grace);
       }
+    } else if (const auto* ended = std::get_if<core::AcknowledgeEnd>(&effect)) {
+      const core::Trial& trial = *state.FindTrial(ended->run.trial);
+      if (Dispatcher* dispatcher = DispatcherOf(trial.attempts[ended->run.attempt - 1].executor)) {
+        dispatcher->Acknowledge(MakeRunId(state, ended->run));
+      }
     } else if (const auto* tell = std::get_if<core::TellStrategy>(&effect)) {
       const core::Trial& trial = *state.FindTrial(tell->trial);
       strategies_->Observe(state.header().uid, trial);
