@@ -53,6 +53,8 @@ std::vector<Variant> Variants() {
     s.noise_location = -6;
     s.noise_deviation = 2;
   });
+  add("every start of a fit to its end", [](BayesianSettings& s) { s.fit_screening = 0; });
+  add("no random starts of a fit", [](BayesianSettings& s) { s.fit.random_starts = 0; });
   add("no local candidates", [](BayesianSettings& s) { s.search.local_candidates = 0; });
   add("one start", [](BayesianSettings& s) { s.search.starts = 1; });
   return variants;

@@ -58,6 +58,7 @@ class BayesianStrategy : public Strategy {
     options_of_objectives.noise_location = settings_.noise_location;
     options_of_objectives.noise_deviation = settings_.noise_deviation;
     options_of_objectives.warp = settings_.warp;
+    options_of_objectives.screening_evaluations = settings_.fit_screening;
     for (const BayesianOutput& output : outputs_) {
       fit_options_.push_back(options_of_objectives);
       // What counts of a constraint is on which side of its bound a point lies, near or far. Of several objectives no

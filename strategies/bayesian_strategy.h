@@ -29,6 +29,7 @@ struct BayesianSettings {
   bool trust_region = true;
   gp::WarpOptions warp;
   gp::FitPlan fit;
+  int fit_screening = gp::FitOptions().screening_evaluations;
   gp::SearchOptions search;
   gp::LengthPrior numeric_prior;
   std::optional<gp::LengthPrior> nominal_prior;  // of categorical and boolean ones; else by the number of parameters

@@ -76,6 +76,36 @@ struct Search {
     }
     return value;
   }
+
+  // At most so many evaluations from `start`. False if it was told to stop.
+  bool Climb(const KernelParameters& start, int most_evaluations) {
+    const auto size = static_cast<unsigned>(start.log_length.size()) + 2;
+    std::vector<double> low(size, kLeastLogLength);
+    std::vector<double> high(size, kMostLogLength);
+    low[size - 2] = kLeastLogSignal;
+    high[size - 2] = kMostLogSignal;
+    low[size - 1] = kLeastLogNoise;
+    high[size - 1] = kMostLogNoise;
+    nlopt::opt climb(nlopt::LD_LBFGS, size);
+    optimiser = &climb;
+    climb.set_max_objective(&Search::Evaluate, this);
+    climb.set_lower_bounds(low);
+    climb.set_upper_bounds(high);
+    climb.set_maxeval(most_evaluations);
+    climb.set_ftol_rel(kRelativeTolerance);
+    climb.set_vector_storage(8);
+    std::vector<double> x = ToVector(start);
+    for (unsigned i = 0; i < size; ++i) x[i] = std::clamp(x[i], low[i], high[i]);
+    double value = 0;
+    try {
+      climb.optimize(x, value);
+    } catch (const nlopt::forced_stop&) {
+      return false;
+    } catch (const std::exception&) {
+      // Rounding or a matrix that cannot be factorised ended the climb: what it met counts.
+    }
+    return true;
+  }
 };
 
 }  // namespace
@@ -193,33 +223,11 @@ FitResult FitParameters(const Eigen::Ref<const Eigen::MatrixXd>& points, const s
   search.best.log_posterior = -std::numeric_limits<double>::infinity();
   if (points.cols() == 0) return search.best;
 
-  const auto size = static_cast<unsigned>(starts.front().log_length.size()) + 2;
-  std::vector<double> low(size, kLeastLogLength);
-  std::vector<double> high(size, kMostLogLength);
-  low[size - 2] = kLeastLogSignal;
-  high[size - 2] = kMostLogSignal;
-  low[size - 1] = kLeastLogNoise;
-  high[size - 1] = kMostLogNoise;
+  const bool screens = starts.size() > 1 && options.screening_evaluations > 0;
   for (const KernelParameters& start : starts) {
-    nlopt::opt optimiser(nlopt::LD_LBFGS, size);
-    search.optimiser = &optimiser;
-    optimiser.set_max_objective(&Search::Evaluate, &search);
-    optimiser.set_lower_bounds(low);
-    optimiser.set_upper_bounds(high);
-    optimiser.set_maxeval(options.max_evaluations);
-    optimiser.set_ftol_rel(kRelativeTolerance);
-    optimiser.set_vector_storage(8);
-    std::vector<double> x = ToVector(start);
-    for (unsigned i = 0; i < size; ++i) x[i] = std::clamp(x[i], low[i], high[i]);
-    double value = 0;
-    try {
-      optimiser.optimize(x, value);
-    } catch (const nlopt::forced_stop&) {
-      break;
-    } catch (const std::exception&) {
-      // Rounding or a matrix that cannot be factorised ended the climb: what it met counts.
-    }
+    if (!search.Climb(start, screens ? options.screening_evaluations : options.max_evaluations)) return search.best;
   }
+  if (screens) search.Climb(KernelParameters(search.best.parameters), options.max_evaluations);
   return search.best;
 }
 

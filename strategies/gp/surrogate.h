@@ -43,7 +43,7 @@ struct FitPlan {
   int window = 1000;      // rows of the posterior once there are more than window_from
   int window_from = 1500;
   int every_time = 150;  // observations up to which each makes a fit due
-  double refit_growth = 1.1;
+  double refit_growth = 1.2;
   int window_refit = 50;    // new observations after which a window is chosen anew
   int most_appended = 200;  // results after a fit that its posterior takes in; later ones wait for the next fit
 
