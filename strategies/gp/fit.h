@@ -35,8 +35,8 @@ struct FitOptions {
   WarpOptions warp;                                          // of the values, before they are labels
   double noise_location = -6;                                // of ln(noise variance)
   double noise_deviation = 2;
-  int max_evaluations = 100;        // of the climb to the end
-  int screening_evaluations = 8;   // of each start, where there are several; the best of them climbs on. 0: all do
+  int max_evaluations = 100;      // of the climb to the end
+  int screening_evaluations = 8;  // of each start, where there are several; the best of them climbs on. 0: all do
 };
 
 // Log of likelihood alone; with gradient with respect to (log_length..., log_signal, log_noise) if it is not null.
@@ -59,7 +59,8 @@ struct FitResult {
   int evaluations = 0;
 };
 // Climbs from the start (NLopt, L-BFGS within bounds); of several starts, a little from each, and from the best to the
-// end. `stop`, if it is true, ends the search at what it has. Needs at least one start; with no points the first one comes back.
+// end. `stop`, if it is true, ends the search at what it has. Needs at least one start; with no points the first one
+// comes back.
 FitResult FitParameters(const Eigen::Ref<const Eigen::MatrixXd>& points, const std::vector<int>& groups,
                         const Eigen::Ref<const Eigen::VectorXd>& labels, const std::vector<KernelParameters>& starts,
                         const FitOptions& options, core::StopToken stop);
