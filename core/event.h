@@ -44,6 +44,7 @@ struct Proposed {
   struct Proposal {
     ParameterMap parameters;
     int64_t resource = 0;
+    int32_t reused_trial = 0;  // a completed one at this point, whose result counts again without a run; 0: none
   };
   int64_t first_ordinal = 0;
   std::vector<Proposal> proposals;

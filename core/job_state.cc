@@ -16,6 +16,9 @@ bool ComesAfter(const TrialMetrics::Last& a, const TrialMetrics::Last& b) {
   return a.step >= b.step;
 }
 
+// Counts against max_trials for good.
+bool TakesPlace(const Trial& trial) { return !trial.attempts.empty() || trial.origin == TrialOrigin::kReused; }
+
 }  // namespace
 
 const Trial* JobState::FindTrial(int32_t number) const {
@@ -44,7 +47,7 @@ void JobState::PutTrial(const Trial& trial) {
     header_.counts.attempts -= static_cast<int32_t>(slot.attempts.size());
     if (slot.origin == TrialOrigin::kImported) --header_.counts.imported;
     if (IsActive(slot.state)) --active_on_[slot.attempts.back().executor_index];
-    if (!slot.attempts.empty()) --started_;
+    if (TakesPlace(slot)) --started_;
     if (slot.state == TrialState::kQueued && slot.attempts.empty()) --queued_new_;
     if (slot.state == TrialState::kFailed && slot.origin == TrialOrigin::kImported) --imported_failed_;
   }
@@ -57,7 +60,7 @@ void JobState::PutTrial(const Trial& trial) {
   ++header_.counts[slot.state];
   header_.counts.attempts += static_cast<int32_t>(slot.attempts.size());
   if (slot.origin == TrialOrigin::kImported) ++header_.counts.imported;
-  if (!slot.attempts.empty()) ++started_;
+  if (TakesPlace(slot)) ++started_;
   if (slot.state == TrialState::kQueued) queued_.insert(number);
   if (slot.state == TrialState::kQueued && slot.attempts.empty()) ++queued_new_;
   if (slot.state == TrialState::kQueued && slot.retry_time) retrying_.insert(number);

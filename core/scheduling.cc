@@ -221,12 +221,20 @@ void Machine::On(const Proposed& event) {
     trial.number = static_cast<int32_t>(state_.trials().size()) + 1;
     trial.parameters = proposal.parameters;
     trial.resource = proposal.resource;
-    trial.origin = TrialOrigin::kStrategy;
-    trial.state = TrialState::kQueued;
-    trial.reason = "waits for a slot";
     trial.basis = event.basis;
     trial.create_time = at_;
     trial.ordinal = ordinal++;
+    const Trial* earlier = state_.FindTrial(proposal.reused_trial);
+    if (earlier != nullptr && earlier->state == TrialState::kCompleted) {
+      trial.origin = TrialOrigin::kReused;
+      trial.final_metrics = earlier->final_metrics;
+      EndTrial(std::move(trial), TrialState::kCompleted,
+               absl::StrCat("has the result of trial ", earlier->number, " at the same point, without a run"));
+      continue;
+    }
+    trial.origin = TrialOrigin::kStrategy;
+    trial.state = TrialState::kQueued;
+    trial.reason = "waits for a slot";
     Put(std::move(trial));
   }
   const bool all_taken = ordinal == event.first_ordinal + static_cast<int64_t>(event.proposals.size());

@@ -32,7 +32,7 @@ constexpr bool IsActive(TrialState state) {
   return state == TrialState::kPending || state == TrialState::kRunning || state == TrialState::kStopping;
 }
 
-enum class TrialOrigin { kUnspecified, kStrategy, kEnqueued, kImported };
+enum class TrialOrigin { kUnspecified, kStrategy, kEnqueued, kImported, kReused };
 enum class MeasurementSource { kUnspecified, kReported, kScanned };
 enum class StartReason { kUnspecified, kFirst, kRetry, kExpiredLease, kPreemption, kPromotion };
 

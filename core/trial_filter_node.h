@@ -19,8 +19,8 @@ namespace filter {
 inline constexpr std::array<absl::string_view, 11> kStateNames = {
     "STATE_UNSPECIFIED", "QUEUED",        "PENDING", "RUNNING", "PAUSED",    "STOPPING",
     "COMPLETED",         "EARLY_STOPPED", "STOPPED", "FAILED",  "INFEASIBLE"};
-inline constexpr std::array<absl::string_view, 4> kOriginNames = {"ORIGIN_UNSPECIFIED", "STRATEGY", "ENQUEUED",
-                                                                  "IMPORTED"};
+inline constexpr std::array<absl::string_view, 5> kOriginNames = {"ORIGIN_UNSPECIFIED", "STRATEGY", "ENQUEUED",
+                                                                  "IMPORTED", "REUSED"};
 
 enum class Field {
   kNumber,

@@ -184,7 +184,7 @@ class TrialFilter::Node::Parser {
         break;
       case Field::kOrigin:
         if (!IsOneOf(read.text, filter::kOriginNames))
-          return absl::InvalidArgumentError("STRATEGY, ENQUEUED or IMPORTED");
+          return absl::InvalidArgumentError("STRATEGY, ENQUEUED, IMPORTED or REUSED");
         break;
       case Field::kCreateTime:
       case Field::kEndTime: {

@@ -58,7 +58,8 @@ static_assert(v1::Trial::State_MAX == v1::Trial::INFEASIBLE);
 static_assert(WireOrigin(core::TrialOrigin::kStrategy) == v1::Trial::STRATEGY);
 static_assert(WireOrigin(core::TrialOrigin::kEnqueued) == v1::Trial::ENQUEUED);
 static_assert(WireOrigin(core::TrialOrigin::kImported) == v1::Trial::IMPORTED);
-static_assert(v1::Trial::Origin_MAX == v1::Trial::IMPORTED);
+static_assert(WireOrigin(core::TrialOrigin::kReused) == v1::Trial::REUSED);
+static_assert(v1::Trial::Origin_MAX == v1::Trial::REUSED);
 
 static_assert(WireSource(core::MeasurementSource::kReported) == v1::Measurement::REPORTED);
 static_assert(WireSource(core::MeasurementSource::kScanned) == v1::Measurement::SCANNED);

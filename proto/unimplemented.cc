@@ -20,13 +20,8 @@ void AddStrategy(const v1::Strategy& strategy, Fields& fields) {
       return Add(fields, "strategy.hyperband", absl::StrCat("Hyperband ", kUse));
     case v1::Strategy::kCustom:
       return Add(fields, "strategy.custom", absl::StrCat("a strategy that is linked in ", kUse));
-    case v1::Strategy::kBayesian:
-      if (strategy.bayesian().duplicates() == v1::BayesianStrategy::REUSE) {
-        Add(fields, "strategy.bayesian.duplicates",
-            "REUSE, a result without a run, is not served by this version; use NEVER or REPLICATE");
-      }
-      return;
     case v1::Strategy::STRATEGY_NOT_SET:  // bayesian
+    case v1::Strategy::kBayesian:
     case v1::Strategy::kRandom:
     case v1::Strategy::kGrid:
       return;

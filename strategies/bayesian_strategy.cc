@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "strategies/bayesian_job_model.h"
 #include "strategies/bayesian_model.h"
@@ -68,6 +69,7 @@ class BayesianStrategy : public Strategy {
     }
     observations_.resize(outputs_.size());
     replicates_ = options.duplicates() == v1::BayesianStrategy::REPLICATE;
+    reuses_ = options.duplicates() == v1::BayesianStrategy::REUSE;
     initial_trials_ = options.has_initial_trials() ? options.initial_trials() : DefaultInitialTrials(spec);
     fingerprint_ = gp::NumericFingerprint();
   }
@@ -96,13 +98,16 @@ class BayesianStrategy : public Strategy {
   }
 
   void Observe(const Observation& observation) override {
-    random_->Observe(observation);
     const auto* finished = std::get_if<Finished>(&observation);
-    if (finished == nullptr) return;
+    if (finished == nullptr) return random_->Observe(observation);
     ++finished_;
     const core::Trial& trial = finished->trial;
+    reused_last_ = trial.origin == core::TrialOrigin::kReused;
+    if (reused_last_) return;  // nothing that is not known
+    random_->Observe(observation);
     if (!encoder_.space().Contains(trial.parameters)) return;
     Units units = encoder_.Units(trial.parameters);
+    if (reuses_ && trial.state == core::TrialState::kCompleted) completed_.try_emplace(units, trial.number);
     known_.insert(units);
     if (!SaysSomething(trial)) return;
     for (size_t i = 0; i < outputs_.size(); ++i) observations_[i].Add(encoder_, units, outputs_[i].ValueOf(trial));
@@ -235,8 +240,11 @@ class BayesianStrategy : public Strategy {
     gp::SearchContext search{.encoder = &encoder_, .known = &around, .best = model.BestPlaces()};
     search.trust_radius = TrustRadius();
     search.column_lengths = gp::InverseLengths(encoder_.column_groups(), fit.fits.front().parameters).cwiseInverse();
+    // Not twice in a row: what a reused result says is known, so the model would only say the same again.
+    bool may_reuse = reuses_ && !reused_last_;
     search.allowed = [&](const Units& units) {
-      return !known_.contains(units) && !taken.contains(units) && sampler_.SatisfiedUnits(units);
+      const bool known = known_.contains(units) && !(may_reuse && completed_.contains(units));
+      return !known && !taken.contains(units) && sampler_.SatisfiedUnits(units);
     };
     if (!constraints_.empty()) {
       search.draw_allowed = [&](core::Rng& rng) {
@@ -260,6 +268,11 @@ class BayesianStrategy : public Strategy {
           *acquisition, search, settings_.search, core::Rng(seed_, static_cast<uint64_t>(ordinal), kSearchStream));
       if (found.empty()) break;
       const Units& units = found.front().units;
+      if (const auto it = completed_.find(units); it != completed_.end()) {
+        result.proposals.push_back(NewTrial{.parameters = encoder_.Point(units), .reused_trial = it->second});
+        may_reuse = false;
+        continue;
+      }
       result.proposals.push_back(NewTrial{.parameters = encoder_.Point(units)});
       pending.push_back(units);
       taken.insert(units);
@@ -348,6 +361,7 @@ class BayesianStrategy : public Strategy {
   std::vector<gp::FitOptions> fit_options_;  // by output
   int initial_trials_ = 0;
   bool replicates_ = false;
+  bool reuses_ = false;
   std::string fingerprint_;
 
   int64_t finished_ = 0;
@@ -356,6 +370,8 @@ class BayesianStrategy : public Strategy {
   std::vector<Units> units_;                    // by observation
   std::vector<int32_t> trials_;                 // by observation
   KnownPoints known_;
+  absl::flat_hash_map<Units, int32_t> completed_;  // the first trial at each point; only if results are reused
+  bool reused_last_ = false;                       // the last finished trial had a reused result
   std::optional<OutputFits> fit_;
   std::vector<gp::KnownAnchor> known_anchors_;  // by output
 };

@@ -49,7 +49,8 @@ struct SuggestContext {
 
 struct NewTrial {
   core::ParameterMap parameters;
-  int64_t resource = 0;  // 0: no bound
+  int64_t resource = 0;      // 0: no bound
+  int32_t reused_trial = 0;  // a completed one at this point, whose result is to count again without a run; 0: none
 };
 struct ResumeTrial {
   int32_t trial = 0;

@@ -151,7 +151,8 @@ class Dialogue {
     Proposed event;
     event.first_ordinal = state_->header().next_ordinal;
     for (const std::string& word : words) {
-      if (absl::StartsWith(word, "x=")) event.proposals.push_back({{{"x", std::stod(word.substr(2))}}, 0});
+      if (absl::StartsWith(word, "x=")) event.proposals.push_back({{{"x", std::stod(word.substr(2))}}, 0, 0});
+      if (absl::StartsWith(word, "reused=")) event.proposals.back().reused_trial = std::stoi(word.substr(7));
       if (word == "exhausted") {
         event.exhausted = true;
         event.exhausted_reason = "the space has no other point";

@@ -143,7 +143,7 @@ TEST(TrialFilterTest, SaysWhereAndWhatWasExpected) {
        "filter: at character 9 expected a trial state such as COMPLETED, found \"STATE_UNSPECIFIED\""},
       {"state < FAILED",
        "filter: at character 7 expected = or !=, as states and origins have no order, found \"< FAILED\""},
-      {"origin = USER", "filter: at character 10 expected STRATEGY, ENQUEUED or IMPORTED, found \"USER\""},
+      {"origin = USER", "filter: at character 10 expected STRATEGY, ENQUEUED, IMPORTED or REUSED, found \"USER\""},
       {"create_time > yesterday",
        "filter: at character 15 expected a time such as 2026-01-31T12:00:00Z, found \"yesterday\""},
       {"number = 7 number = 8", "filter: at character 12 expected AND, OR or the end, found \"number = 8\""},

@@ -238,7 +238,6 @@ TEST_P(Unimplemented, IsNamedWithWhatToDoInstead) {
 
 const std::vector<UnimplementedCase>& UnimplementedCases() {
   static const std::vector<UnimplementedCase> cases = {
-      {"strategy.bayesian.duplicates", "strategy: {bayesian: {duplicates: REUSE}}"},
       {"strategy.hyperband", "strategy: {hyperband: {max_resource: 9}}"},
       {"strategy.custom", "strategy: {custom: {name: mine}}"},
       {"limits.max_cost", "limits: {max_cost: 5}"},

@@ -134,6 +134,41 @@ TEST(BayesianOutputsTest, ReplicatesTheBestUnderNoise) {
   }
 }
 
+// Under REUSE the model says again what it knows, and then something new.
+TEST(BayesianOutputsTest, ReusesKnownResultsOneAtATime) {
+  core::JobSpec spec = Spec("bayesian", 3);
+  spec.space = core::SearchSpace::Make({Named("x", core::IntegerDomain{1, 6, core::Scale::kLinear, std::nullopt}),
+                                        Named("y", core::IntegerDomain{1, 6, core::Scale::kLinear, std::nullopt})});
+  v1::BayesianStrategy options;
+  options.set_duplicates(v1::BayesianStrategy::REUSE);
+  spec.strategy.bytes = options.SerializeAsString();
+  const auto strategy = MakeStrategy(spec);
+  std::map<core::ParameterMap, int32_t> known;
+  std::vector<core::Trial> history;
+  int reused = 0;
+  bool reused_last = false;
+  for (int i = 0; i < 40; ++i) {
+    const Proposals proposals = Ask(*strategy, i);
+    ASSERT_EQ(proposals.proposals.size(), 1u);
+    const auto& proposal = std::get<NewTrial>(proposals.proposals.front());
+    Finished finished = FinishedTrial(i + 1, proposal.parameters);
+    const auto at = [&](const char* name) { return std::get<int64_t>(proposal.parameters.at(name)); };
+    finished.trial.objective = std::pow(at("x") - 4, 2) + static_cast<double>(at("y"));
+    finished.trial.final_metrics = {{"loss", *finished.trial.objective}};
+    if (proposal.reused_trial > 0) {
+      ++reused;
+      EXPECT_FALSE(reused_last) << "trial " << i + 1;
+      EXPECT_EQ(known.at(proposal.parameters), proposal.reused_trial);
+      finished.trial.origin = core::TrialOrigin::kReused;
+    } else {
+      EXPECT_TRUE(known.emplace(proposal.parameters, i + 1).second) << "trial " << i + 1 << " runs a known point";
+    }
+    reused_last = proposal.reused_trial > 0;
+    Tell(*strategy, finished);
+  }
+  EXPECT_GT(reused, 3);
+}
+
 // Trials that failed have neither objectives nor other metrics.
 TEST(BayesianOutputsTest, FailedTrialsAndMissingMetrics) {
   core::JobSpec spec = Spec("bayesian", 7);

@@ -115,6 +115,7 @@ bool JobProgress::NoteState(const v1::Trial& trial) {
   const bool newly_ended = IsTerminal(trial.state()) && !IsTerminal(state);
   state = trial.state();
   if (!newly_ended || trial.origin() == v1::Trial::IMPORTED) return false;
+  if (trial.origin() == v1::Trial::REUSED) return true;  // took no time, so it tells nothing about the others
   run_time_ += RunTime(trial);
   ++timed_trials_;
   return true;

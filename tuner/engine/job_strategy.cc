@@ -19,7 +19,7 @@ core::Proposed ToProposed(const core::AskStrategy& ask, absl::StatusOr<strategie
       proposed.error = absl::UnimplementedError("the strategy resumes a trial, which this version does not do");
       return proposed;
     }
-    proposed.proposals.push_back({std::move(trial->parameters), trial->resource});
+    proposed.proposals.push_back({std::move(trial->parameters), trial->resource, trial->reused_trial});
   }
   proposed.basis = std::move(result->basis);
   proposed.basis.first_ordinal = ask.first_ordinal;

@@ -56,6 +56,7 @@ std::string OriginText(const core::Trial& trial) {
   const std::string who = absl::StrCat("Trial ", trial.number, " ");
   if (trial.origin == core::TrialOrigin::kImported) return absl::StrCat(who, "was imported with its result.");
   if (trial.origin == core::TrialOrigin::kEnqueued) return absl::StrCat(who, "was given by a user to be run.");
+  if (trial.origin == core::TrialOrigin::kReused) return absl::StrCat(who, trial.reason, ".");
   if (trial.basis.kind == core::Basis::Kind::kFallback) {
     return absl::StrCat(who, "was chosen without the model, as the deadline left no time for it",
                         PendingText(trial.basis.pending_trials), ".");
