@@ -7,7 +7,7 @@ import jax
 import adapter
 from vizier import algorithms as vza
 from vizier import pyvizier as vz
-from vizier.algorithms.designers import gp_bandit
+from vizier.algorithms.designers import VizierGPBandit
 
 jax.config.update("jax_enable_x64", True)
 warnings.simplefilter("ignore")
@@ -27,7 +27,7 @@ class Study:
             else:
                 root.add_categorical_param(p.name, [str(choice) for choice in p.choices])
         problem.metric_information.append(vz.MetricInformation("value", goal=vz.ObjectiveMetricGoal.MINIMIZE))
-        self._designer = gp_bandit.VizierGPBandit(problem, rng=jax.random.PRNGKey(seed))
+        self._designer = VizierGPBandit(problem, rng=jax.random.PRNGKey(seed))
 
     def ask(self):
         suggestion = self._designer.suggest(1)[0]
