@@ -189,7 +189,7 @@ int Main(int argc, char** argv) {
     for (size_t t = 0; t < tasks.size(); ++t) {
       for (int s = 0; s < seeds; ++s) {
         const absl::StatusOr<Outcome> outcome =
-            Run(tasks[t], variant.settings, static_cast<uint64_t>(first_seed + s), parallel);
+            Run(tasks[t], variant.settings, static_cast<uint64_t>(first_seed) + static_cast<uint64_t>(s), parallel);
         if (!outcome.ok()) {
           std::cerr << tasks[t].name << ": " << outcome.status() << "\n";
           return 1;

@@ -26,7 +26,7 @@ namespace {
 
 constexpr int kFsyncs = 500;
 constexpr int kSpawns = 200;
-constexpr int kMatrix = 1000;
+constexpr size_t kMatrix = 1000;
 
 absl::Duration Median(std::vector<absl::Duration> times) {
   std::nth_element(times.begin(), times.begin() + times.size() / 2, times.end());
@@ -79,18 +79,18 @@ absl::Duration SpawnMedian() {
 // Of a symmetric positive definite matrix, row by row, in place: plain code, the same everywhere.
 absl::Duration Cholesky() {
   std::vector<double> a(kMatrix * kMatrix);
-  for (int i = 0; i < kMatrix; ++i) {
-    for (int j = 0; j < kMatrix; ++j) a[i * kMatrix + j] = i == j ? kMatrix : 1.0 / (1 + i + j);
+  for (size_t i = 0; i < kMatrix; ++i) {
+    for (size_t j = 0; j < kMatrix; ++j) a[i * kMatrix + j] = i == j ? kMatrix : 1.0 / static_cast<double>(1 + i + j);
   }
   const absl::Time begin = absl::Now();
-  for (int k = 0; k < kMatrix; ++k) {
+  for (size_t k = 0; k < kMatrix; ++k) {
     const double pivot = std::sqrt(a[k * kMatrix + k]);
-    for (int j = k; j < kMatrix; ++j) a[k * kMatrix + j] /= pivot;
-    for (int i = k + 1; i < kMatrix; ++i) {
+    for (size_t j = k; j < kMatrix; ++j) a[k * kMatrix + j] /= pivot;
+    for (size_t i = k + 1; i < kMatrix; ++i) {
       const double factor = a[k * kMatrix + i];
       double* row = &a[i * kMatrix];
       const double* above = &a[k * kMatrix];
-      for (int j = i; j < kMatrix; ++j) row[j] -= factor * above[j];
+      for (size_t j = i; j < kMatrix; ++j) row[j] -= factor * above[j];
     }
   }
   const absl::Duration time = absl::Now() - begin;

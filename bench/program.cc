@@ -39,6 +39,7 @@ std::string Tail(const std::string& text) { return text.size() > 2000 ? text.sub
 
 absl::StatusOr<Program> Program::Start(const std::vector<std::string>& command, const std::string& log) {
   std::vector<char*> arguments;
+  arguments.reserve(command.size() + 1);
   for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   posix_spawn_file_actions_t actions;

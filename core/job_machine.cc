@@ -187,7 +187,7 @@ void Machine::On(const TimerFired&) {
   }
 }
 
-void Machine::BeginJobStop(JobStatus as, std::string reason) {
+void Machine::BeginJobStop(JobStatus as, const std::string& reason) {
   JobHeader header = state_.header();
   header.status = JobStatus::kStopping;
   header.stop_as = as;

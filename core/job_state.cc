@@ -16,9 +16,6 @@ bool ComesAfter(const TrialMetrics::Last& a, const TrialMetrics::Last& b) {
   return a.step >= b.step;
 }
 
-// Counts against max_trials for good.
-bool TakesPlace(const Trial& trial) { return !trial.attempts.empty() || trial.origin == TrialOrigin::kReused; }
-
 }  // namespace
 
 const Trial* JobState::FindTrial(int32_t number) const {
@@ -46,6 +43,7 @@ void JobState::PutTrial(const Trial& trial) {
     --header_.counts[slot.state];
     header_.counts.attempts -= static_cast<int32_t>(slot.attempts.size());
     if (slot.origin == TrialOrigin::kImported) --header_.counts.imported;
+    if (slot.origin == TrialOrigin::kReused) --reused_;
     if (IsActive(slot.state)) --active_on_[slot.attempts.back().executor_index];
     if (TakesPlace(slot)) --started_;
     if (slot.state == TrialState::kQueued && slot.attempts.empty()) --queued_new_;
@@ -60,6 +58,7 @@ void JobState::PutTrial(const Trial& trial) {
   ++header_.counts[slot.state];
   header_.counts.attempts += static_cast<int32_t>(slot.attempts.size());
   if (slot.origin == TrialOrigin::kImported) ++header_.counts.imported;
+  if (slot.origin == TrialOrigin::kReused) ++reused_;
   if (TakesPlace(slot)) ++started_;
   if (slot.state == TrialState::kQueued) queued_.insert(number);
   if (slot.state == TrialState::kQueued && slot.attempts.empty()) ++queued_new_;

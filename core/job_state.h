@@ -83,8 +83,9 @@ class JobState {
   const std::set<int32_t>& retrying() const { return retrying_; }  // queued ones that wait for their retry
   int64_t queued_new() const { return queued_new_; }               // queued ones of which no attempt was started
   int imported_failed() const { return imported_failed_; }
+  int reused() const { return reused_; }
   int active_on(int executor_index) const { return active_on_[executor_index]; }
-  // Trials of which an attempt was ever started.
+  // Trials that TakesPlace.
   int64_t started() const { return started_; }
   const std::vector<int32_t>* FindRequest(const std::string& request_id) const;  // trials made under a request id
 
@@ -113,6 +114,7 @@ class JobState {
   std::set<int32_t> queued_, active_, paused_, retrying_;
   int64_t queued_new_ = 0;
   int imported_failed_ = 0;
+  int reused_ = 0;
   int64_t started_ = 0;
   std::vector<int> active_on_ = std::vector<int>(spec_.trial.executors.size(), 0);
   absl::flat_hash_map<std::string, std::vector<int32_t>> requests_;

@@ -47,7 +47,7 @@ class Machine {
   void PutJob(JobHeader header);
   void Reply(Answer answer);
   void ReplyError(absl::Status status);
-  void BeginJobStop(JobStatus as, std::string reason);
+  void BeginJobStop(JobStatus as, const std::string& reason);
   void FinishJobIfIdle();
   const Limits& limits() const { return state_.header().limits; }
   bool job_runs() const { return state_.header().status == JobStatus::kRunning; }

@@ -40,7 +40,7 @@ std::optional<std::string> Machine::FailureReason() const {
   }
   const int ended_otherwise = counts[TrialState::kCompleted] + counts[TrialState::kEarlyStopped] +
                               counts[TrialState::kStopped] + counts[TrialState::kInfeasible] -
-                              (counts.imported - state_.imported_failed());
+                              (counts.imported - state_.imported_failed()) - state_.reused();
   if (failed < kHopelessFailures || ended_otherwise > 0) return std::nullopt;
   return absl::StrCat("the first ", failed,
                       " trials all failed; look at their reasons, or set limits.max_failed_trials");
@@ -76,7 +76,8 @@ std::optional<std::string> Machine::NotImproving() const {
   const auto& most = state_.spec().completion.max_trials_not_improving;
   if (!most || header.best_finish_seq == 0 || !trials_ended_) return std::nullopt;
   const auto since = std::count_if(state_.trials().begin(), state_.trials().end(), [&](const Trial& trial) {
-    return trial.finish_seq > header.best_finish_seq && trial.origin != TrialOrigin::kImported;
+    return trial.finish_seq > header.best_finish_seq && trial.origin != TrialOrigin::kImported &&
+           trial.origin != TrialOrigin::kReused;
   });
   if (since < *most) return std::nullopt;
   if (header.best_trial) {
@@ -99,13 +100,13 @@ const std::string& Machine::exhausted_reason() const { return state_.header().ex
 void Machine::CheckCompletion() {
   if (!job_runs()) return;
   if (std::optional<std::string> reason = FailureReason()) {
-    BeginJobStop(JobStatus::kFailed, *std::move(reason));
+    BeginJobStop(JobStatus::kFailed, *reason);
   } else if (std::optional<std::string> done = CompletionReason()) {
     const TrialCounts& counts = state_.header().counts;
-    const bool all_failed =
-        state_.started() > 0 && counts[TrialState::kFailed] - state_.imported_failed() == state_.started();
-    if (all_failed) done = absl::StrCat("no trial succeeded: all ", state_.started(), " failed; look at their reasons");
-    BeginJobStop(all_failed ? JobStatus::kFailed : JobStatus::kCompleted, *std::move(done));
+    const int64_t ran = state_.started() - state_.reused();
+    const bool all_failed = ran > 0 && counts[TrialState::kFailed] - state_.imported_failed() == ran;
+    if (all_failed) done = absl::StrCat("no trial succeeded: all ", ran, " failed; look at their reasons");
+    BeginJobStop(all_failed ? JobStatus::kFailed : JobStatus::kCompleted, *done);
   }
 }
 
@@ -228,6 +229,7 @@ void Machine::On(const Proposed& event) {
     if (earlier != nullptr && earlier->state == TrialState::kCompleted) {
       trial.origin = TrialOrigin::kReused;
       trial.final_metrics = earlier->final_metrics;
+      trial.best_objective = earlier->best_objective;
       EndTrial(std::move(trial), TrialState::kCompleted,
                absl::StrCat("has the result of trial ", earlier->number, " at the same point, without a run"));
       continue;

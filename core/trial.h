@@ -123,4 +123,7 @@ struct Trial {
   int32_t failures = 0;                       // attempts that count against retries.max_retries
 };
 
+// Counts against max_trials for good: it was started once, or has the result of an earlier one.
+inline bool TakesPlace(const Trial& trial) { return !trial.attempts.empty() || trial.origin == TrialOrigin::kReused; }
+
 }  // namespace tuner::core

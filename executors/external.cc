@@ -34,7 +34,7 @@ core::Problems ValidateExternalOptions(const std::string& bytes, const core::Job
   if (!options.has_lease()) return {};
   const google::protobuf::Duration& lease = options.lease();
   const bool normal = lease.nanos() >= 0 && lease.nanos() < 1'000'000'000;
-  constexpr int64_t kMost = 7 * 24 * 3600;
+  constexpr int64_t kMost = int64_t{7} * 24 * 3600;
   if (!normal || lease.seconds() < 1 || lease.seconds() > kMost || (lease.seconds() == kMost && lease.nanos() > 0)) {
     return {{"lease", "must be between 1 s and 7 days"}};
   }

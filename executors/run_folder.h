@@ -52,7 +52,7 @@ ClaimView WithdrawLaunch(const RunPaths& paths);
 // A record of the run folder; nothing if it is absent or not whole. UNAVAILABLE: it could not be read.
 absl::StatusOr<std::optional<records::Launch>> ReadLaunch(const std::string& run_folder);
 absl::StatusOr<std::optional<records::Started>> ReadStarted(const std::string& run_folder);
-// The exit record, or before it is durable the note for servers of this boot.
+// The exit record; before it is durable, and of an end that was acknowledged, the record for servers of this boot.
 absl::StatusOr<std::optional<records::Exit>> ReadExit(const std::string& run_folder);
 
 // Opens a regular file below `folder` for reading; empty if there is none that may be read. UNAVAILABLE: it could not

@@ -158,7 +158,7 @@ std::string Format(const Started& started) {
 
 std::optional<Started> ParseStarted(const std::string& text) {
   Started started;
-  const bool whole = Read(text, '\n', [&](std::string_view key, std::string value) {
+  const bool whole = Read(text, '\n', [&](std::string_view key, const std::string& value) {
     if (key == "pid")
       started.pid = static_cast<pid_t>(Number(value));
     else if (key == "time_us")

@@ -7,10 +7,10 @@
 //                            supervisor's whole life, synced with its folder before the child exists. A complete claim
 //                            means: this run was started, it is never started again.
 //   <attempt>/run/started    the child's pid and start time. For display only, not synced.
-//   <attempt>/run/ended      how it ended, for a server of the same boot: not synced, so that nobody waits for the
-//   disk. <attempt>/run/exit       the same file for any later server: synced after the output, renamed, synced. Only
-//   of an
-//                            end that no server has acknowledged as stored.
+//   <attempt>/run/ended      how it ended, for a server of the same boot. Not synced: nobody waits for the disk.
+//
+//   <attempt>/run/exit       the same file for any later server: synced after the output, renamed, synced. There is
+//                            none of an end that a server acknowledged as stored.
 //
 // Claims lie beside each other in a folder that is durable from the job's beginning, so that a start costs two syncs
 // and not one for each folder on the way.

@@ -283,7 +283,7 @@ SupervisorExit Supervisor::TellExit() {
   return kCannotSupervise;
 }
 
-// False if nobody acknowledges in time, or a signal says that there is none.
+// False if nobody acknowledges in time, or a signal says that there is no time.
 bool Supervisor::AwaitAcknowledgement() {
   const int64_t until = NowMs() + kAcknowledgeMs;
   for (int64_t now = NowMs(); now < until; now = NowMs()) {
@@ -293,7 +293,7 @@ bool Supervisor::AwaitAcknowledgement() {
     while (read(signals_, &info, sizeof(info)) == static_cast<ssize_t>(sizeof(info))) {
       const int signal = static_cast<int>(info.ssi_signo);
       if (signal == AcknowledgeSignal()) return true;
-      if (signal == SIGTERM || signal == SIGINT || signal == StopSignal()) return false;
+      if (signal == SIGTERM || signal == SIGINT) return false;
     }
   }
   return false;

@@ -127,7 +127,7 @@ int64_t FitPlan::AnchorOf(int64_t prefix) const {
 
 bool FitPlan::IsDue(int64_t fitted, int64_t known) const {
   if (known <= fitted) return false;
-  if (known <= every_time) return true;
+  if (known <= every_time || known >= fitted + most_appended) return true;
   if (known > window_from) return known >= fitted + window_refit;
   return static_cast<double>(known) >= refit_growth * static_cast<double>(fitted);
 }

@@ -81,6 +81,11 @@ class ScriptedStrategy : public strategies::Strategy {
     hash = Mix(hash, static_cast<uint64_t>(context.count));
     for (int32_t i = 0; i < context.count; ++i) {
       hash = Mix(hash, static_cast<uint64_t>(context.ordinal + i));
+      if (script_->reuses && !completed_.empty() && hash % 4 == 0) {
+        const core::Trial& again = completed_[hash / 4 % completed_.size()];
+        result.proposals.push_back(strategies::NewTrial{.parameters = again.parameters, .reused_trial = again.number});
+        continue;
+      }
       core::Rng rng(hash, 0);
       std::vector<double> units(space_.parameters().size());
       for (double& u : units) u = rng.NextDouble();
@@ -92,6 +97,7 @@ class ScriptedStrategy : public strategies::Strategy {
   void Observe(const strategies::Observation& observation) override {
     const core::Trial& trial = std::get<strategies::Finished>(observation).trial;
     const uint64_t state = static_cast<uint64_t>(trial.state);
+    if (trial.state == core::TrialState::kCompleted) completed_.push_back(trial);
     history_.push_back(Mix(Mix(HashOf(trial.parameters), state), std::bit_cast<uint64_t>(trial.objective.value_or(0))));
   }
 
@@ -111,6 +117,7 @@ class ScriptedStrategy : public strategies::Strategy {
   const core::SearchSpace space_;
   const uint64_t seed_;
   std::vector<uint64_t> history_;
+  std::vector<core::Trial> completed_;
   Model model_;
 };
 

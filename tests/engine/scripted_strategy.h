@@ -19,6 +19,7 @@ struct Script {
   std::function<void(strategies::StopToken)> on_fit;      // called by each fit
   std::function<void(strategies::StopToken)> on_suggest;  // called by each Suggest that is no replay
   std::string fingerprint = "scripted";
+  bool reuses = false;  // every fourth proposal or so is a completed trial's point again, with its result
   // Counted.
   std::atomic<int> fits{0};
   std::atomic<int> suggests{0};

@@ -171,11 +171,11 @@ TEST(RecordsTest, AnExitRecordIsWholeOrAbsent) {
   }
 }
 
-TEST(RecordsTest, TheExitRecordIsSyncedBeforeItGetsItsName) {
+TEST(RecordsTest, ADurableRecordIsSyncedBeforeItGetsItsName) {
   CutDisk disk;
   const int run = disk.MakeFolders({"run"}, 1);
-  ASSERT_EQ(WriteDurably(disk, run, "exit", "x"), 0);
-  EXPECT_THAT(disk.log, testing::ElementsAre("open exit.new", "write", "truncate", "sync", "rename exit", "sync"));
+  ASSERT_EQ(WriteDurably(disk, run, "uid", "x"), 0);
+  EXPECT_THAT(disk.log, testing::ElementsAre("open uid.new", "write", "truncate", "sync", "rename uid", "sync"));
 }
 
 TEST(RecordsTest, ReservedRoomSurvivesAFullDisk) {

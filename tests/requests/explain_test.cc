@@ -261,6 +261,12 @@ TEST(TimeLeftTest, CountsRunningTrialsAndSlots) {
                                      Ran(TrialState::kRunning, absl::Seconds(20), std::nullopt)};
   // Of 60 s each: one is done in 40 s, three are to come in two slots, free now and in 40 s: at 60, 100 and 120 s.
   EXPECT_EQ(EstimateTimeLeft(header, trials, kNow), absl::Seconds(120));
+  core::Trial reused;
+  reused.state = TrialState::kCompleted;
+  reused.origin = core::TrialOrigin::kReused;
+  trials.push_back(reused);
+  EXPECT_EQ(EstimateTimeLeft(header, trials, kNow), absl::Seconds(100))
+      << "a trial with another's result takes a place";
   header.limits.max_run_time = absl::Minutes(11);
   EXPECT_EQ(EstimateTimeLeft(header, trials, kNow), absl::Seconds(60));
   header.limits.max_trials.reset();

@@ -671,7 +671,7 @@ class Simulation {
   std::shared_ptr<FakeWorld> world_;
   std::map<std::string, core::JobSpec> specs_;
   std::map<std::string, core::Limits> limits_;
-  tuner::testing::Script script_;
+  tuner::testing::Script script_{.reuses = true};
   const engine::MakeStrategy make_strategy_ =
       [this](const core::JobSpec& spec) -> absl::StatusOr<std::unique_ptr<strategies::Strategy>> {
     if (spec.strategy.name != "scripted") return engine::MakeRegisteredStrategy(spec);

@@ -166,7 +166,7 @@ TEST(BayesianOutputsTest, ReusesKnownResultsOneAtATime) {
     reused_last = proposal.reused_trial > 0;
     Tell(*strategy, finished);
   }
-  EXPECT_GT(reused, 3);
+  EXPECT_GT(reused, 8);  // the best point is soon known
 }
 
 // Trials that failed have neither objectives nor other metrics.

@@ -108,7 +108,8 @@ absl::StatusOr<int> ImportTrials(Context& context, const TableFileOptions& optio
   }
   printer.out() << "Imported " << added.trials_size() << " trials into " << IdOf(*name) << ".\n";
   if (imported->skipped > 0)
-    printer.Note(absl::StrCat("Left out ", imported->skipped, " that did not run to their end."));
+    printer.Note(
+        absl::StrCat("Left out ", imported->skipped, " that did not run to their end, or have another's result."));
   return kDone;
 }
 

@@ -19,7 +19,7 @@ std::string ValueOf(bool present, const google::protobuf::Value& value) {
 
 std::string DifferenceText(const v1::ReplayTuningJobResponse& replay) {
   const auto& first = replay.first_difference();
-  if (first.parameter().empty()) return absl::StrCat("trial ", first.trial(), ": not proposed again");
+  if (first.parameter().empty()) return absl::StrCat("trial ", first.trial(), ": not proposed again in this way");
   return absl::StrCat("trial ", first.trial(), ", ", Printable(first.parameter()), ": stored ",
                       ValueOf(first.has_stored(), first.stored()), ", recomputed ",
                       ValueOf(first.has_recomputed(), first.recomputed()), "; ", Number(first.distance()),

@@ -50,7 +50,7 @@ std::map<std::string, const v1::Parameter*> ParametersByName(const v1::TuningJob
   return by_name;
 }
 
-// One trial, or nullopt for one that has not ended by itself.
+// One trial, or nullopt for one that has not ended by itself, or has the result of another one.
 absl::StatusOr<std::optional<v1::Trial>> TrialOf(const v1::TuningJobSpec& spec,
                                                  const std::map<std::string, const v1::Parameter*>& parameters,
                                                  const Fields& fields) {
@@ -93,6 +93,7 @@ absl::StatusOr<std::optional<v1::Trial>> TrialOf(const v1::TuningJobSpec& spec,
         absl::StrCat("state: \"", named, "\" should be COMPLETED, FAILED or INFEASIBLE."));
   if (state != v1::Trial::COMPLETED && state != v1::Trial::FAILED && state != v1::Trial::INFEASIBLE)
     return std::nullopt;
+  if (text("origin") == v1::Trial::Origin_Name(v1::Trial::REUSED)) return std::nullopt;
   if (state == v1::Trial::COMPLETED && !has_value)
     return absl::InvalidArgumentError(
         absl::StrCat("a COMPLETED trial needs a finite value in the column ", *missing, "."));

@@ -197,8 +197,8 @@ absl::StatusOr<int> ShowTrial(Context& context, const TrialsOptions& options) {
 absl::Status Fetch(const v1::Trial& trial, const std::string& folder) {
   const std::string from = ArtifactPath(trial);
   if (from.empty())
-    return absl::FailedPreconditionError(
-        absl::StrCat("trial ", trial.number(), " left no files: it ran outside, or was imported."));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "trial ", trial.number(), " left no files: it ran outside, was imported, or has another's result."));
   std::error_code error;
   if (!fs::is_directory(from, error)) {
     return absl::FailedPreconditionError(

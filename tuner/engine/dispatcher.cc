@@ -85,7 +85,9 @@ class DispatcherImpl : public Dispatcher {
       absl::MutexLock lock(&mutex_);
       if (stopping_) return;
       if (own_thread_) {
-        tasks_.push_back(std::move(task));
+        // A supervisor waits for it, and not for long.
+        const bool first = std::holds_alternative<AcknowledgeTask>(task);
+        tasks_.insert(first ? tasks_.begin() : tasks_.end(), std::move(task));
         return;
       }
     }

@@ -110,8 +110,10 @@ class Replayer {
     ++report_.by_kind[trial.basis.kind];
     const bool same_machine = trial.basis.fingerprint == report_.fingerprint;
     if (!same_machine) report_.other_fingerprints.insert(trial.basis.fingerprint);
+    const bool same_kind =
+        proposal != nullptr && (proposal->reused_trial > 0) == (trial.origin == core::TrialOrigin::kReused);
     const std::optional<ReplayDifference> difference =
-        proposal == nullptr ? ReplayDifference() : Largest(trial.parameters, proposal->parameters);
+        same_kind ? Largest(trial.parameters, proposal->parameters) : ReplayDifference();
     if (!difference) {
       ++report_.identical;
     } else if (!same_machine && difference->distance <= kReplayTolerance) {

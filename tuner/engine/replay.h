@@ -22,7 +22,7 @@ namespace tuner::engine {
 
 struct ReplayDifference {
   int32_t trial = 0;
-  std::string parameter;                           // empty: the strategy did not propose as many
+  std::string parameter;  // empty: the strategy did not propose as many, or reused a result where one was run, or not
   std::optional<core::ParameterValue> stored;      // nullopt: not active in this point
   std::optional<core::ParameterValue> recomputed;  // the same
   double distance = 1;                             // in unit coordinates of the space; 1 for what has no distance

@@ -54,7 +54,7 @@ std::optional<absl::Duration> EstimateTimeLeft(const core::JobHeader& header, ab
   int64_t waiting = 0;  // started before, to be run again
   absl::Duration last = absl::ZeroDuration();
   for (const core::Trial& trial : trials) {
-    if (!trial.attempts.empty()) ++started;
+    if (core::TakesPlace(trial)) ++started;
     if (core::IsActive(trial.state)) {
       const absl::Duration left = std::max(absl::ZeroDuration(), *mean - TimeUsed(trial, now));
       slots.push(left);

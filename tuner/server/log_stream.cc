@@ -45,7 +45,7 @@ absl::Status LogStream::LookAtTrial() {
     return absl::OkStatus();
   }
   if (query_.attempt != 0) return absl::NotFoundError(absl::StrCat(name, " has no attempt ", query_.attempt));
-  if (core::IsTerminal(trial.state)) return absl::NotFoundError(absl::StrCat(name, " ended before it was started"));
+  if (core::IsTerminal(trial.state)) return absl::NotFoundError(absl::StrCat(name, " ended without being started"));
   return absl::OkStatus();
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "strategies/gp/surrogate.h"
 #include "tests/strategies/gp/model_cases.h"
 
 namespace tuner::strategies::gp {
@@ -105,6 +106,15 @@ TEST(FitTest, FindsAStationaryPointNotBelowItsStarts) {
       const bool at_bound = std::abs(fit.parameters.log_length[i]) >= 4;
       EXPECT_TRUE(at_bound || std::abs(gradient[i]) <= 0.5) << "seed " << seed << " " << gradient[i];
     }
+  }
+}
+
+TEST(FitPlanTest, AFitIsDueBeforeThePosteriorTakesNoMoreResults) {
+  const FitPlan plan;
+  int64_t fitted = 0;
+  for (int64_t known = 1; known <= 5000; ++known) {
+    if (plan.IsDue(fitted, known)) fitted = known;
+    ASSERT_LT(known - fitted, plan.most_appended) << known;
   }
 }
 
