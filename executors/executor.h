@@ -33,7 +33,7 @@ struct RunId {
   int32_t trial = 0;
   int32_t attempt = 0;
 
-  auto operator<=>(const RunId&) const = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14 means its 0
+  auto operator<=>(const RunId&) const = default;
   template <typename H>
   friend H AbslHashValue(H h, const RunId& id) {
     return H::combine(std::move(h), id.job_id, id.job_uid, id.trial, id.attempt);

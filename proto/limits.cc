@@ -75,7 +75,7 @@ core::Problems MergeLimits(const v1::Limits& update, core::Limits& limits) {
     problems.push_back({"limits.max_run_time", "must be 1 s or more"});
   }
   CheckBounds(update, problems);
-  if (problems.empty()) limits = std::move(merged);
+  if (problems.empty()) limits = merged;
   return problems;
 }
 

@@ -191,7 +191,7 @@ std::vector<absl::Status> CommitTo(Connection& connection, absl::Span<const Enco
 absl::Status CreateJobIn(Connection& connection, const std::string& job_id, const EncodedHeader& header) {
   absl::StatusOr<Transaction> transaction = Transaction::Begin(connection, Transaction::Kind::kWrite);
   if (!transaction.ok()) return transaction.status();
-  const absl::Status known = ReadState(connection, job_id).status();
+  absl::Status known = ReadState(connection, job_id).status();
   if (known.ok()) return JobExists(job_id);
   if (!absl::IsNotFound(known)) return known;
   absl::Status status = connection

@@ -130,7 +130,7 @@ class BayesianModel : public ModelView {
       const gp::Encoder::ParameterInfo& info = s_.encoder->info(p);
       const std::string& name = s_.encoder->space().parameters()[static_cast<size_t>(p)].name;
       for (int c = 0; info.first_column >= 0 && c < info.columns; ++c) {
-        data.columns[static_cast<size_t>(info.first_column + c)] =
+        data.columns[static_cast<size_t>(info.first_column) + static_cast<size_t>(c)] =
             info.numeric ? name : absl::StrCat(name, "=", LevelName(p, c));
       }
     }

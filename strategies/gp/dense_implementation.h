@@ -6,6 +6,7 @@
 
 #include "strategies/gp/dense_kernels.h"
 
+// NOLINTBEGIN(misc-definitions-in-headers): each file that includes this has definitions of its own
 namespace tuner::strategies::gp {
 namespace {
 
@@ -23,7 +24,7 @@ constexpr Index kBlock = 48;
 
 // Blocks of products are chosen by these sizes instead of the machine's own, since sums round by the order in which
 // blocks come: typical ones. Not at load time: nothing of this file may run where its instructions are unknown.
-void Prepare() { Eigen::setCpuCacheSizes(32 * 1024, 1024 * 1024, 2 * 1024 * 1024); }
+void Prepare() { Eigen::setCpuCacheSizes(32 << 10, 1 << 20, 2 << 20); }
 
 bool Factorise(double* data, ptrdiff_t n, ptrdiff_t stride) {
   Mutable map(data, n, n, Stride(stride));
@@ -159,3 +160,4 @@ const DenseKernels TUNER_DENSE_TABLE = {
 };
 
 }  // namespace tuner::strategies::gp
+// NOLINTEND(misc-definitions-in-headers)

@@ -97,7 +97,7 @@ void FillShares(AnovaIndices& indices) {
 AnovaIndices FunctionalAnova(int dimensions, const UnitFunction& function, const AnovaOptions& options) {
   const size_t d = static_cast<size_t>(dimensions);
   const size_t n = static_cast<size_t>(options.samples);
-  const AnovaIndices nothing{
+  AnovaIndices nothing{
       .main = std::vector<double>(d), .total = std::vector<double>(d), .shares = std::vector<double>(d)};
   AnovaIndices stopped = nothing;
   stopped.stopped = true;
