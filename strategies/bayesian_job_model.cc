@@ -13,6 +13,8 @@ namespace {
 constexpr double kMaterialNoise = 0.01;
 // Of the noise's variance: a point is run again until its own variance is below, after ten runs at most.
 constexpr double kReplicatedShare = 0.1;
+// Of an objective, in labels: less is none.
+constexpr double kLeastRange = 1e-9;
 
 bool Dominates(const std::vector<double>& a, const std::vector<double>& b) {
   for (size_t i = 0; i < a.size(); ++i) {
@@ -47,8 +49,8 @@ JobModel::JobModel(const std::vector<BayesianOutput>& outputs, const std::vector
   }
 }
 
-std::unique_ptr<gp::Acquisition> JobModel::MakeAcquisition(double confidence, const Eigen::MatrixXd& pending,
-                                                           uint64_t seed) const {
+std::unique_ptr<gp::Acquisition> JobModel::MakeAcquisition(double confidence, double reference_margin,
+                                                           const Eigen::MatrixXd& pending) const {
   if (posteriors_.size() == 1) {
     if (confidence == 0) return std::make_unique<gp::LogExpectedImprovement>(posteriors_.front(), pending);
     return std::make_unique<gp::UpperConfidenceBound>(posteriors_.front(), pending, confidence);
@@ -70,7 +72,18 @@ std::unique_ptr<gp::Acquisition> JobModel::MakeAcquisition(double confidence, co
     results.row(next++) = Eigen::Map<const Eigen::RowVectorXd>(worth_[row].data(), results.cols());
   }
   return std::make_unique<gp::MultiOutputAcquisition>(std::move(objectives), std::move(constraints), results,
-                                                      confidence, seed);
+                                                      reference_margin * Ranges());
+}
+
+Eigen::VectorXd JobModel::Ranges() const {
+  Eigen::VectorXd ranges = Eigen::VectorXd::Constant(static_cast<Eigen::Index>(objective_count_), kLeastRange);
+  for (size_t i = 0; i < objective_count_; ++i) {
+    const auto [least, most] =
+        std::minmax_element(worth_.begin(), worth_.end(), [i](const auto& a, const auto& b) { return a[i] < b[i]; });
+    double& range = ranges[static_cast<Eigen::Index>(i)];
+    range = std::max(range, (*most)[i] - (*least)[i]);
+  }
+  return ranges;
 }
 
 std::vector<int> JobModel::BestPlaces() const {

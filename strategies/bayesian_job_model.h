@@ -26,10 +26,11 @@ class JobModel {
   const gp::OutputWarp& warp(size_t output) const { return warps_[output]; }
   const std::vector<int>& rows() const { return rows_; }  // as places
 
-  // `confidence`: coefficient of the upper confidence bound; 0 stands for the expected improvement. Several outputs:
-  // see gp::MultiOutputAcquisition, with random weights by `seed`.
-  std::unique_ptr<gp::Acquisition> MakeAcquisition(double confidence, const Eigen::MatrixXd& pending,
-                                                   uint64_t seed) const;
+  // `confidence`, of one output: coefficient of the upper confidence bound; 0 stands for the expected improvement.
+  // `reference_margin`, of several objectives: how far below the front points count, as a share of each objective's
+  // range over all rows, feasible or not.
+  std::unique_ptr<gp::Acquisition> MakeAcquisition(double confidence, double reference_margin,
+                                                   const Eigen::MatrixXd& pending) const;
   // Places of the observations that are expected to be best: a twentieth of them, at least three. With several
   // objectives those that the fewest dominate; points that break constraints come last.
   std::vector<int> BestPlaces() const;
@@ -38,6 +39,8 @@ class JobModel {
   std::optional<int> PlaceToReplicate() const;
 
  private:
+  Eigen::VectorXd Ranges() const;  // of the objectives, over all rows
+
   size_t objective_count_ = 0;
   std::vector<gp::OutputWarp> warps_;
   std::vector<gp::Posterior> posteriors_;

@@ -62,10 +62,11 @@ class BayesianStrategy : public Strategy {
     options_of_objectives.screening_evaluations = settings_.fit_screening;
     for (const BayesianOutput& output : outputs_) {
       fit_options_.push_back(options_of_objectives);
-      // What counts of a constraint is on which side of its bound a point lies, near or far. Of several objectives no
-      // part of the front is better than another.
-      if (output.is_constraint()) fit_options_.back().warp = {.half_rank = false, .log = false};
-      if (objective_count_ > 1) fit_options_.back().warp.log = false;
+      // What counts of a constraint is on which side of its bound a point lies, near or far. Of several objectives the
+      // worse half holds a part of the front, which is no less good than another.
+      if (output.is_constraint() || objective_count_ > 1) {
+        fit_options_.back().warp = {.half_rank = false, .log = false};
+      }
     }
     observations_.resize(outputs_.size());
     replicates_ = options.duplicates() == v1::BayesianStrategy::REPLICATE;
@@ -262,8 +263,9 @@ class BayesianStrategy : public Strategy {
         taken.insert(*std::move(again));
         continue;
       }
-      const std::unique_ptr<gp::Acquisition> acquisition = model.MakeAcquisition(
-          ConfidenceAt(ordinal), encoder_.EncodeAll(pending), seed_ + static_cast<uint64_t>(ordinal));
+      const std::unique_ptr<gp::Acquisition> acquisition =
+          model.MakeAcquisition(AtTurn(settings_.confidences, ordinal), AtTurn(settings_.reference_margins, ordinal),
+                                encoder_.EncodeAll(pending));
       const std::vector<gp::Optimum> found = gp::Maximise(
           *acquisition, search, settings_.search, core::Rng(seed_, static_cast<uint64_t>(ordinal), kSearchStream));
       if (found.empty()) break;
@@ -281,14 +283,14 @@ class BayesianStrategy : public Strategy {
     return !result.proposals.empty();
   }
 
-  double ConfidenceAt(int64_t ordinal) const {
-    return settings_.confidences[static_cast<size_t>(ordinal) % settings_.confidences.size()];
+  static double AtTurn(const std::vector<double>& values, int64_t ordinal) {
+    return values[static_cast<size_t>(ordinal) % values.size()];
   }
 
   // Policy REPLICATE: at the turns that exploit most, the point that is worth another run, if there is one.
   std::optional<Units> Replicated(int64_t ordinal, const JobModel& model, const KnownPoints& taken) const {
     const double least = *std::min_element(settings_.confidences.begin(), settings_.confidences.end());
-    if (!replicates_ || ConfidenceAt(ordinal) > least) return std::nullopt;
+    if (!replicates_ || AtTurn(settings_.confidences, ordinal) > least) return std::nullopt;
     const std::optional<int> place = model.PlaceToReplicate();
     if (!place.has_value() || taken.contains(units_[static_cast<size_t>(*place)])) return std::nullopt;
     return units_[static_cast<size_t>(*place)];

@@ -26,6 +26,9 @@ namespace tuner::strategies {
 struct BayesianSettings {
   // Taken by turns, one a proposal: coefficient of the upper confidence bound; 0 stands for the expected improvement.
   std::vector<double> confidences = {1.8, 0.9, 0.4};
+  // Taken by turns as well: how far below the front points count, as a share of the range of the results. Far, a front
+  // is found longer at its ends; near, denser in its middle.
+  std::vector<double> reference_margins = {0.5, 0.05};
   bool trust_region = true;
   gp::WarpOptions warp;
   gp::FitPlan fit;

@@ -12,7 +12,7 @@ namespace tuner::strategies::gp {
 namespace {
 
 // Raised with every change that moves a suggestion.
-constexpr int kNumericsVersion = 2;
+constexpr int kNumericsVersion = 3;
 
 }  // namespace
 

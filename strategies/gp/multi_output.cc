@@ -6,17 +6,12 @@
 #include <utility>
 
 #include "strategies/gp/normal.h"
-#include "strategies/gp/quasi_random.h"
 
 namespace tuner::strategies::gp {
 namespace {
 
-constexpr int kScalarisations = 256;
-constexpr uint32_t kWeightStream = 0x6d77;
-// Of the range of the results, by which the reference is worse than the worst.
-constexpr double kReferenceMargin = 0.1;
 // Added to an improvement before its logarithm: points that improve nothing still differ.
-constexpr double kLeastImprovement = 1e-10;
+constexpr double kLeastImprovement = 1e-100;
 // Pulls points that improve nothing towards the front.
 constexpr double kPull = 1e-6;
 
@@ -24,32 +19,15 @@ constexpr double kPull = 1e-6;
 
 MultiOutputAcquisition::MultiOutputAcquisition(std::vector<PendingModel> objectives,
                                                std::vector<ConstraintModel> constraints, const Eigen::MatrixXd& results,
-                                               double confidence, uint64_t seed)
-    : objectives_(std::move(objectives)),
-      constraints_(std::move(constraints)),
-      confidence_(confidence),
-      any_feasible_(results.rows() > 0) {
-  const auto count = static_cast<Eigen::Index>(objectives_.size());
+                                               const Eigen::VectorXd& margins)
+    : objectives_(std::move(objectives)), constraints_(std::move(constraints)), any_feasible_(results.rows() > 0) {
   if (!any_feasible_) return;
-  if (count == 1) {
+  if (objectives_.size() == 1) {
     incumbent_ = results.col(0).maxCoeff();
     return;
   }
-  const Eigen::VectorXd worst = results.colwise().minCoeff().transpose();
-  const Eigen::VectorXd range = results.colwise().maxCoeff().transpose() - worst;
-  reference_ = worst - kReferenceMargin * range.cwiseMax(1e-6);
-  weights_.resize(count, kScalarisations);
-  const ScrambledSobol normals(static_cast<int>(count), seed, kWeightStream);
-  std::vector<double> z(static_cast<size_t>(count));
-  best_ = Eigen::VectorXd::Zero(kScalarisations);
-  for (Eigen::Index w = 0; w < kScalarisations; ++w) {
-    normals.NormalPoint(static_cast<uint64_t>(w), absl::MakeSpan(z));
-    weights_.col(w) = Eigen::Map<const Eigen::VectorXd>(z.data(), count).cwiseAbs().cwiseMax(1e-3).normalized();
-    for (Eigen::Index row = 0; row < results.rows(); ++row) {
-      const double least = (results.row(row).transpose() - reference_).cwiseQuotient(weights_.col(w)).minCoeff();
-      best_[w] = std::max(best_[w], std::pow(std::max(least, 0.0), count));
-    }
-  }
+  const Eigen::MatrixXd front = ParetoRows(results);
+  improvement_.emplace(front, front.colwise().minCoeff().transpose() - margins);
 }
 
 const PendingModel& MultiOutputAcquisition::ModelAt(size_t i) const {
@@ -66,28 +44,13 @@ void MultiOutputAcquisition::AddImprovement(double mean, double deviation, Worth
 
 void MultiOutputAcquisition::AddHypervolume(const std::vector<double>& means, const std::vector<double>& deviations,
                                             Worth& worth) const {
-  const auto count = static_cast<Eigen::Index>(objectives_.size());
-  Eigen::VectorXd optimistic(count);
-  for (Eigen::Index i = 0; i < count; ++i) {
-    const auto at = static_cast<size_t>(i);
-    optimistic[i] = means[at] + confidence_ * deviations[at];
-  }
-  double gain = kLeastImprovement;
-  Eigen::VectorXd by_bound = Eigen::VectorXd::Zero(count);
-  for (Eigen::Index w = 0; w < weights_.cols(); ++w) {
-    Eigen::Index tightest = 0;
-    const double least = (optimistic - reference_).cwiseQuotient(weights_.col(w)).minCoeff(&tightest);
-    if (least <= 0) continue;
-    const double volume = std::pow(least, count);
-    if (volume <= best_[w]) continue;
-    gain += (volume - best_[w]) / kScalarisations;
-    by_bound[tightest] += static_cast<double>(count) * volume / least / weights_(tightest, w) / kScalarisations;
-  }
-  worth.value += std::log(gain) + kPull * optimistic.sum();
-  for (Eigen::Index i = 0; i < count; ++i) {
-    const auto at = static_cast<size_t>(i);
-    worth.by_mean[at] = by_bound[i] / gain + kPull;
-    worth.by_deviation[at] = confidence_ * worth.by_mean[at];
+  const HypervolumeImprovement::Expectation expected = improvement_->Of(means, deviations);
+  const double gain = std::max(0.0, expected.value) + kLeastImprovement;
+  worth.value += std::log(gain);
+  for (size_t i = 0; i < objectives_.size(); ++i) {
+    worth.value += kPull * (means[i] + deviations[i]);
+    worth.by_mean[i] = expected.by_mean[i] / gain + kPull;
+    worth.by_deviation[i] = expected.by_deviation[i] / gain + kPull;
   }
 }
 

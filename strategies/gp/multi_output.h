@@ -3,15 +3,16 @@
 // Shapes: points are columns (width x m). Threads: const; any thread.
 //
 // Sources: probability of feasibility: Gardner et al., ICML 2014; one objective: expected improvement over the best
-// feasible point, as a logarithm (Ament et al. 2023). Several: improvement of the hypervolume by the objectives' upper
-// confidence bounds, by random scalarisations (Zhang and Golovin, ICML 2020; as OSS Vizier's Gaussian process bandit).
+// feasible point, as a logarithm (Ament et al. 2023). Several: expected improvement of the
+// hypervolume, as a logarithm (hypervolume.h).
 #pragma once
 
 #include <Eigen/Core>
-#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "strategies/gp/acquisition.h"
+#include "strategies/gp/hypervolume.h"
 #include "strategies/gp/pending_model.h"
 
 namespace tuner::strategies::gp {
@@ -24,9 +25,10 @@ struct ConstraintModel {
 class MultiOutputAcquisition : public Acquisition {
  public:
   // `results`: for each observed point that keeps the constraints, one row with a value for each objective, in the
-  // models' units (f x objectives; none: only feasibility is looked for). At least one objective.
+  // models' units (f x objectives; none: only feasibility is looked for). At least one objective. `margins`, of several
+  // objectives: how far below the worst values of the results' front points count, > 0.
   MultiOutputAcquisition(std::vector<PendingModel> objectives, std::vector<ConstraintModel> constraints,
-                         const Eigen::MatrixXd& results, double confidence, uint64_t seed);
+                         const Eigen::MatrixXd& results, const Eigen::VectorXd& margins);
 
   Eigen::VectorXd UpperBounds(const Eigen::Ref<const Eigen::MatrixXd>& points) const override;
   Eigen::VectorXd Values(const Eigen::Ref<const Eigen::MatrixXd>& points) const override;
@@ -51,12 +53,9 @@ class MultiOutputAcquisition : public Acquisition {
 
   std::vector<PendingModel> objectives_;
   std::vector<ConstraintModel> constraints_;
-  double confidence_;
   bool any_feasible_;
-  double incumbent_ = 0;       // of one objective
-  Eigen::VectorXd reference_;  // of several: worse than every result
-  Eigen::MatrixXd weights_;    // objectives x scalarisations, unit vectors > 0
-  Eigen::VectorXd best_;       // by scalarisation: of the results
+  double incumbent_ = 0;                               // of one objective
+  std::optional<HypervolumeImprovement> improvement_;  // of several
 };
 
 }  // namespace tuner::strategies::gp

@@ -59,7 +59,7 @@ v1::Trial ForestTrial(int number) {
 }  // namespace
 
 std::string FakeService::Start(const std::string& folder) {
-  const std::string address = "unix:" + folder + "/fake.sock";
+  std::string address = "unix:" + folder + "/fake.sock";
   grpc::ServerBuilder builder;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials());
   builder.RegisterService(this);

@@ -70,7 +70,7 @@ TEST(BayesianOutputsTest, SeveralObjectivesFillTheFront) {
       (spec.strategy.name == "bayesian" ? mine : random) += Area(RunTrials(spec, 45, &TwoBowls)) / 3;
     }
   }
-  EXPECT_GT(mine, 0.68);  // of 0.877
+  EXPECT_GT(mine, 0.64);  // of 0.877
   EXPECT_GT(mine, random + 0.2);
 }
 

@@ -167,7 +167,8 @@ TEST(MultiOutputTest, GradientsAgreeWithDifferencesAndBoundsHold) {
     for (uint64_t i = 0; i < seed % 2 + (seed % 5 == 4 ? 1 : 0); ++i) {
       constraints.push_back({.model = PendingModel(model.Fitted(), pending), .least = 0.2});
     }
-    const MultiOutputAcquisition acquisition(objectives, constraints, results, 1.3, seed);
+    const MultiOutputAcquisition acquisition(objectives, constraints, results,
+                                             VectorXd::Constant(static_cast<Index>(objective_count), 0.1));
     const MatrixXd x = RandomMatrix(rng, width, 12);
     VectorXd values;
     MatrixXd gradients;
