@@ -194,6 +194,7 @@ absl::StatusOr<bool> LocalProcessExecutor::AdoptOne(const RunSpec& spec, const R
   if (view.state == ClaimState::kActive) {
     const absl::StatusOr<std::optional<records::Launch>> launch = ReadLaunch(paths.run);
     if (!launch.ok()) return launch.status();
+    if (!*launch && !view.claim) return false;  // it came after its launch was withdrawn, and finds nothing to start
     if (*launch) gpus_.Hold(spec.id, (*launch)->gpus);
   }
   if (absl::Status followed = Follow(spec, paths, started, UniqueFd()); !followed.ok()) return followed;

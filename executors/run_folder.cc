@@ -143,10 +143,20 @@ ClaimView LookAtClaim(const RunPaths& paths) {
 }
 
 ClaimView WithdrawLaunch(const RunPaths& paths) {
-  // A supervisor locks the claim before it reads the launch record; so either it finds the record gone, or we find the
-  // lock taken.
-  unlink(absl::StrCat(paths.run, "/", records::kLaunch).c_str());
-  return LookAtClaim(paths);
+  // A supervisor locks the claim before it reads the launch record. Removing that only under the lock, we know which of
+  // both comes: one that has the lock will claim the run, one that comes later finds nothing to start.
+  const UniqueFd claim(open(paths.claim.c_str(), O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!claim) return {.state = MeansAbsent(errno) ? ClaimState::kNone : ClaimState::kUnknown, .claim = {}};
+  if (const int error = records::LockClaim(claim.get()); error != 0) {
+    return {.state = error == EAGAIN ? ClaimState::kActive : ClaimState::kUnknown, .claim = {}};
+  }
+  ClaimView view = {.state = ClaimState::kNone, .claim = records::ParseClaim(ReadAt(claim, 0, kMaxClaimBytes))};
+  if (view.claim) {
+    view.state = ClaimState::kDead;
+  } else {
+    unlink(absl::StrCat(paths.run, "/", records::kLaunch).c_str());
+  }
+  return view;
 }
 
 absl::StatusOr<std::optional<records::Launch>> ReadLaunch(const std::string& run_folder) {

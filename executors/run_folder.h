@@ -46,7 +46,8 @@ struct ClaimView {
   std::optional<records::Claim> claim;  // absent while a supervisor is just about to write it
 };
 ClaimView LookAtClaim(const RunPaths& paths);
-// Removes the launch record, so that a supervisor that has not claimed the run yet never will; then looks again.
+// Removes the launch record of a run that no supervisor holds or held, so that one that comes late starts nothing:
+// kNone. Otherwise the record stays, and the run is, or will at once be, claimed.
 ClaimView WithdrawLaunch(const RunPaths& paths);
 
 // A record of the run folder; nothing if it is absent or not whole. UNAVAILABLE: it could not be read.

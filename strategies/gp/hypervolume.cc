@@ -37,8 +37,8 @@ Eigen::MatrixXd ParetoRows(const Eigen::MatrixXd& results) {
   for (Eigen::Index row = 0; row < results.rows(); ++row) {
     bool stays = true;
     for (Eigen::Index other = 0; stays && other < results.rows(); ++other) {
-      stays = !Dominates(results.row(other), results.row(row)) &&
-              !(other < row && results.row(other) == results.row(row));
+      stays =
+          !Dominates(results.row(other), results.row(row)) && !(other < row && results.row(other) == results.row(row));
     }
     if (stays) kept.push_back(row);
   }
@@ -64,7 +64,8 @@ HypervolumeImprovement::HypervolumeImprovement(const Eigen::MatrixXd& front, con
     std::vector<size_t>& places = points.emplace_back(objectives);
     for (size_t i = 0; i < objectives; ++i) {
       const double value = front(row, static_cast<Eigen::Index>(i));
-      places[i] = static_cast<size_t>(std::lower_bound(levels_[i].begin(), levels_[i].end(), value) - levels_[i].begin());
+      places[i] =
+          static_cast<size_t>(std::lower_bound(levels_[i].begin(), levels_[i].end(), value) - levels_[i].begin());
     }
   }
   Box box(objectives);
@@ -103,9 +104,8 @@ HypervolumeImprovement::Expectation HypervolumeImprovement::Of(const std::vector
     for (const double level : levels_[i]) excess[i].push_back(ExcessOver(level, means[i], deviations[i]));
     excess[i].push_back({});  // above infinity
   }
-  Expectation total{.value = 0,
-                    .by_mean = std::vector<double>(objectives, 0),
-                    .by_deviation = std::vector<double>(objectives, 0)};
+  Expectation total{
+      .value = 0, .by_mean = std::vector<double>(objectives, 0), .by_deviation = std::vector<double>(objectives, 0)};
   std::vector<double> lengths(objectives);
   for (const Box& box : boxes_) {
     double volume = 1;

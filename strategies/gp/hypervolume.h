@@ -1,7 +1,7 @@
 // Expected improvement of the hypervolume that a Pareto front dominates, in closed form.
 //
-// All objectives are maximised. Threads: const; any thread. Memory: up to (k + 1)^(m - 1) boxes for k points of the front
-// and m objectives.
+// All objectives are maximised. Threads: const; any thread. Memory: up to (k + 1)^(m - 1) boxes for k points of the
+// front and m objectives.
 //
 // Sources: Emmerich et al., IEEE CEC 2011 (the expectation as a sum over boxes that are not dominated); Daulton et al.,
 // NeurIPS 2020, eq. 2 to 4 (its products).

@@ -166,6 +166,36 @@ TEST_F(AdoptionTest, AWithdrawnLaunchNeverStarts) {
   EXPECT_EQ(harness_->Starts(kRun), 0);
 }
 
+TEST_F(AdoptionTest, ASupervisorThatHasTheLockKeepsItsLaunch) {
+  const RunPaths paths = RunPaths::Of(harness_->data_dir(), kRun);
+  ASSERT_TRUE(PrepareJobFolder(paths, "uid-1").ok());
+  for (const std::string& folder : {paths.trial, paths.attempt, paths.run}) ASSERT_TRUE(MakeFolder(folder).ok());
+  ASSERT_TRUE(WriteFile(paths.run + "/launch", records::Format(records::Launch{.command = {"true"}})).ok());
+  {
+    const UniqueFd supervisor(open(paths.claim.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
+    ASSERT_EQ(records::LockClaim(supervisor.get()), 0);  // and has not looked at the launch yet
+    EXPECT_EQ(WithdrawLaunch(paths).state, ClaimState::kActive);
+    EXPECT_EQ(access((paths.run + "/launch").c_str(), F_OK), 0);
+  }
+  EXPECT_EQ(WithdrawLaunch(paths).state, ClaimState::kNone);
+  EXPECT_NE(access((paths.run + "/launch").c_str(), F_OK), 0);
+  EXPECT_EQ(LookAtClaim(paths).state, ClaimState::kNone);
+}
+
+TEST_F(AdoptionTest, ASupervisorThatWillFindNothingIsNotFollowed) {
+  const RunSpec spec = Spec(1, "exit 0");
+  const RunPaths paths = RunPaths::Of(harness_->data_dir(), kRun);
+  ASSERT_TRUE(PrepareJobFolder(paths, "uid-1").ok());
+  for (const std::string& folder : {paths.trial, paths.attempt, paths.run}) ASSERT_TRUE(MakeFolder(folder).ok());
+  {
+    const UniqueFd late(open(paths.claim.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
+    ASSERT_EQ(records::LockClaim(late.get()), 0);
+    EXPECT_FALSE(Adopt(spec));
+  }
+  ASSERT_TRUE(harness_->executor().Launch(spec).ok());
+  EXPECT_EQ(harness_->recorder().AwaitEnded(kRun).outcome, Outcome::kSucceeded);
+}
+
 TEST_F(AdoptionTest, TwoServersAtOnceStartARunOnce) {
   RunRecorder other_recorder;
   ExecutorContext context = harness_->Context();
