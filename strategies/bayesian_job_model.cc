@@ -64,13 +64,24 @@ std::unique_ptr<gp::Acquisition> JobModel::MakeAcquisition(double confidence, do
       constraints.push_back({.model = gp::PendingModel(posteriors_[i], pending), .least = least_[i]});
     }
   }
-  Eigen::MatrixXd results(std::count(feasible_.begin(), feasible_.end(), true),
+  // Pending trials count as what is expected of them: nobody need fill their part of a front again.
+  std::vector<Eigen::VectorXd> expected;
+  for (const gp::Posterior& posterior : posteriors_) expected.push_back(posterior.Predict(pending).mean);
+  Eigen::MatrixXd results(std::count(feasible_.begin(), feasible_.end(), true) + pending.cols(),
                           static_cast<Eigen::Index>(objective_count_));
   Eigen::Index next = 0;
   for (size_t row = 0; row < rows_.size(); ++row) {
     if (!feasible_[row]) continue;
     results.row(next++) = Eigen::Map<const Eigen::RowVectorXd>(worth_[row].data(), results.cols());
   }
+  for (Eigen::Index p = 0; p < pending.cols() && objective_count_ > 1 && next > 0; ++p) {
+    bool holds = true;
+    for (size_t i = objective_count_; i < posteriors_.size(); ++i) holds &= expected[i][p] >= least_[i];
+    if (!holds) continue;
+    for (size_t i = 0; i < objective_count_; ++i) results(next, static_cast<Eigen::Index>(i)) = expected[i][p];
+    ++next;
+  }
+  results.conservativeResize(next, Eigen::NoChange);
   return std::make_unique<gp::MultiOutputAcquisition>(std::move(objectives), std::move(constraints), results,
                                                       reference_margin * Ranges());
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "strategies/gp/normal.h"
 
@@ -9,7 +10,11 @@ namespace tuner::strategies::gp {
 namespace {
 
 // Below this z the expectation is taken from its logarithm, as its two terms cancel.
-constexpr double kFarBelow = -4;
+constexpr double kFarBelow = -10;
+
+// Beyond these z nothing is left of a tail in double precision.
+constexpr double kSurelyAbove = 9;
+constexpr double kNeverAbove = -38;
 
 // E[(Y - level)+] of a normal Y, with its derivatives.
 struct Excess {
@@ -20,14 +25,30 @@ struct Excess {
 
 Excess ExcessOver(double level, double mean, double deviation) {
   const double z = (mean - level) / deviation;
+  if (z > kSurelyAbove) return {.value = mean - level, .by_mean = 1, .by_deviation = 0};
+  if (z < kNeverAbove) return {};
   const double density = std::exp(-0.5 * z * z) / std::sqrt(2 * M_PI);
   const double cdf = 0.5 * std::erfc(-z / std::sqrt(2.0));
   const double h = z < kFarBelow ? std::exp(LogH(z).value) : density + z * cdf;
   return {.value = deviation * h, .by_mean = cdf, .by_deviation = density};
 }
 
-bool Dominates(const Eigen::RowVectorXd& a, const Eigen::RowVectorXd& b) {
+template <typename A, typename B>
+bool Dominates(const A& a, const B& b) {
   return (a.array() >= b.array()).all() && (a.array() > b.array()).any();
+}
+
+// Takes a point into the stairs, which ascend in the second objective and descend in the first; what it covers goes.
+template <typename Place>
+void AddStep(const Place& point, std::vector<Place>& stairs) {
+  auto at =
+      std::lower_bound(stairs.begin(), stairs.end(), point, [](const Place& a, const Place& b) { return a[1] < b[1]; });
+  if (at != stairs.end() && (*at)[0] >= point[0]) return;
+  if (at != stairs.end() && (*at)[1] == point[1]) at = stairs.erase(at);
+  auto covered = at;
+  while (covered != stairs.begin() && (*std::prev(covered))[0] <= point[0]) --covered;
+  at = stairs.erase(covered, at);
+  stairs.insert(at, point);
 }
 
 }  // namespace
@@ -59,41 +80,37 @@ HypervolumeImprovement::HypervolumeImprovement(const Eigen::MatrixXd& front, con
     std::sort(levels_[i].begin(), levels_[i].end());
     levels_[i].erase(std::unique(levels_[i].begin(), levels_[i].end()), levels_[i].end());
   }
-  std::vector<std::vector<size_t>> points;
+  std::vector<Place> points;
   for (const Eigen::Index row : above) {
-    std::vector<size_t>& places = points.emplace_back(objectives);
+    Place& place = points.emplace_back();
     for (size_t i = 0; i < objectives; ++i) {
-      const double value = front(row, static_cast<Eigen::Index>(i));
-      places[i] =
-          static_cast<size_t>(std::lower_bound(levels_[i].begin(), levels_[i].end(), value) - levels_[i].begin());
+      const auto at = std::lower_bound(levels_[i].begin(), levels_[i].end(), front(row, static_cast<Eigen::Index>(i)));
+      place[i] = static_cast<size_t>(at - levels_[i].begin());
     }
   }
-  Box box(objectives);
-  AddBoxes(points, objectives, box);
+  // Slab by slab of the third objective, from above: in each, the points that reach above it leave a smaller problem.
+  // With two objectives there is one slab.
+  std::sort(points.begin(), points.end(), [](const Place& a, const Place& b) { return a[2] > b[2]; });
+  std::vector<Place> stairs;
+  const size_t none = objectives == 3 ? levels_[2].size() : 1;
+  size_t high = none;
+  for (size_t p = 0; p < points.size() && objectives == 3;) {
+    const size_t low = points[p][2];
+    AddBoxes(stairs, {.low = low, .high = high});
+    for (; p < points.size() && points[p][2] == low; ++p) AddStep(points[p], stairs);
+    high = low;
+  }
+  for (size_t p = 0; objectives == 2 && p < points.size(); ++p) AddStep(points[p], stairs);
+  AddBoxes(stairs, {.low = 0, .high = high});
 }
 
-// Slab by slab of the last objective: in each, the points that reach above it leave a smaller problem.
-void HypervolumeImprovement::AddBoxes(const std::vector<std::vector<size_t>>& points, size_t objectives, Box& box) {
-  const size_t last = objectives - 1;
-  const size_t none = levels_[last].size();
-  if (objectives == 1) {
-    size_t highest = 0;
-    for (const std::vector<size_t>& point : points) highest = std::max(highest, point[0]);
-    box[0] = {.low = highest, .high = none};
-    boxes_.push_back(box);
-    return;
+void HypervolumeImprovement::AddBoxes(const std::vector<Place>& stairs, Side third) {
+  size_t low = 0;
+  for (const Place& step : stairs) {
+    boxes_.push_back({Side{.low = step[0], .high = levels_[0].size()}, Side{.low = low, .high = step[1]}, third});
+    low = step[1];
   }
-  std::vector<size_t> sides = {0};
-  for (const std::vector<size_t>& point : points) sides.push_back(point[last]);
-  std::sort(sides.begin(), sides.end());
-  sides.erase(std::unique(sides.begin(), sides.end()), sides.end());
-  for (size_t s = 0; s < sides.size(); ++s) {
-    box[last] = {.low = sides[s], .high = s + 1 < sides.size() ? sides[s + 1] : none};
-    std::vector<std::vector<size_t>> reaching;
-    std::copy_if(points.begin(), points.end(), std::back_inserter(reaching),
-                 [&](const std::vector<size_t>& point) { return point[last] > sides[s]; });
-    AddBoxes(reaching, last, box);
-  }
+  boxes_.push_back({Side{.low = 0, .high = levels_[0].size()}, Side{.low = low, .high = levels_[1].size()}, third});
 }
 
 HypervolumeImprovement::Expectation HypervolumeImprovement::Of(const std::vector<double>& means,
@@ -106,7 +123,7 @@ HypervolumeImprovement::Expectation HypervolumeImprovement::Of(const std::vector
   }
   Expectation total{
       .value = 0, .by_mean = std::vector<double>(objectives, 0), .by_deviation = std::vector<double>(objectives, 0)};
-  std::vector<double> lengths(objectives);
+  std::array<double, 3> lengths = {1, 1, 1};
   for (const Box& box : boxes_) {
     double volume = 1;
     for (size_t i = 0; i < objectives; ++i) {

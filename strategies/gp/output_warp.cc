@@ -44,6 +44,15 @@ std::vector<double> Feasible(absl::Span<const double> y) {
   return feasible;
 }
 
+// Whether the least value is one, by Tukey's outer fence. Expects at least one finite value.
+bool HasOutlier(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t quarter = values.size() / 4;
+  const double first = values[quarter];
+  const double third = values[values.size() - 1 - quarter];
+  return first / 2 - values.front() / 2 > 3 * (third / 2 - first / 2);  // halves: nothing overflows
+}
+
 }  // namespace
 
 Eigen::VectorXd LogStretch(const Eigen::VectorXd& y) {
@@ -79,7 +88,8 @@ OutputWarp OutputWarp::Fit(absl::Span<const double> y, WarpOptions options) {
     warp.labels_ = PlaceInfeasible(Eigen::VectorXd::Constant(static_cast<Eigen::Index>(y.size()), std::nan("")));
     return warp;
   }
-  OutputWarp warp(HalfRank::Fit(feasible, options.half_rank), options.log);
+  const bool ranks = options.half_rank && (!options.only_outliers || HasOutlier(feasible));
+  OutputWarp warp(HalfRank::Fit(feasible, ranks), options.log);
   const auto n = static_cast<Eigen::Index>(feasible.size());
   Eigen::VectorXd values(n);
   if (warp.half_rank_.constant()) {

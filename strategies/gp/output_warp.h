@@ -19,6 +19,8 @@ namespace tuner::strategies::gp {
 struct WarpOptions {
   bool half_rank = true;
   bool log = true;
+  bool only_outliers = false;  // half-rank only where a value is worse than the first quartile by three times the
+                               // distance between the quartiles
 };
 
 // 1/2 - ln(1 + (max - y) / (2 (max - min))) / ln 1.5: the best becomes 1/2, the worst -1/2; zeros if all are equal.

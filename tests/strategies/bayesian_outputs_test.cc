@@ -74,6 +74,21 @@ TEST(BayesianOutputsTest, SeveralObjectivesFillTheFront) {
   EXPECT_GT(mine, random + 0.2);
 }
 
+// One result that diverged hides nothing of the others.
+TEST(BayesianOutputsTest, AnOutlierDoesNotBlindTheFront) {
+  const auto evaluate = +[](const core::ParameterMap& point, core::Trial& trial) {
+    TwoBowls(point, trial);
+    if (trial.number == 4) trial.final_metrics["size"] = 1e10;
+  };
+  double area = 0;
+  for (uint64_t seed = 1; seed <= 3; ++seed) {
+    core::JobSpec spec = Spec("bayesian", seed);
+    spec.additional_objectives = {{.metric = "size", .goal = core::Goal::kMinimize, .target = std::nullopt}};
+    area += Area(RunTrials(spec, 45, evaluate)) / 3;
+  }
+  EXPECT_GT(area, 0.5);  // random: 0.4
+}
+
 // Better the larger x is, but x + y may not be above 0.8, and z wants to be 0.5.
 void AtTheBound(const core::ParameterMap& point, core::Trial& trial) {
   trial.objective = -At(point, "x") + std::pow(At(point, "z") - 0.5, 2);

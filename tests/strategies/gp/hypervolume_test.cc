@@ -132,6 +132,15 @@ TEST(HypervolumeTest, SlopesAgreeWithDifferences) {
   }
 }
 
+// Points on a sphere, of which none dominates another: boxes by the square would be 45,000.
+TEST(HypervolumeTest, BoxesOfThreeObjectivesStayFew) {
+  core::Rng rng(9, 10);
+  MatrixXd front = RandomResults(rng, 300, 3);
+  for (Index row = 0; row < front.rows(); ++row) front.row(row).normalize();
+  const HypervolumeImprovement improvement(ParetoRows(front), VectorXd::Constant(3, -0.1));
+  EXPECT_LT(improvement.box_count(), 12'000u);
+}
+
 // Long before exp underflows, far points still differ.
 TEST(HypervolumeTest, FarBelowTheFrontItStaysPositive) {
   MatrixXd front(1, 2);
