@@ -74,7 +74,8 @@ class GrpcStream : public Stream<Response> {
 
 class GrpcClient : public Client {
  public:
-  GrpcClient(std::shared_ptr<grpc::Channel> channel, std::string address, std::string token, absl::Duration timeout)
+  GrpcClient(const std::shared_ptr<grpc::Channel>& channel, std::string address, std::string token,
+             absl::Duration timeout)
       : stub_(TuningService::NewStub(channel)),
         address_(std::move(address)),
         token_(std::move(token)),
