@@ -1,7 +1,7 @@
 // The real server binary on loopback, with a data folder of its own.
 //
-// Threads: a value for one thread. Ownership: ends the server; its folder stays with the
-// context's. Errors: what the server printed.
+// Threads: a value for one thread. Ownership: ends the server; its folder stays with the context's.
+// Errors: what the server printed.
 #pragma once
 
 #include <functional>

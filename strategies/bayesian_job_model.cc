@@ -64,17 +64,21 @@ std::unique_ptr<gp::Acquisition> JobModel::MakeAcquisition(double confidence, do
       constraints.push_back({.model = gp::PendingModel(posteriors_[i], pending), .least = least_[i]});
     }
   }
-  // Pending trials count as what is expected of them: nobody need fill their part of a front again.
+  // Of several objectives pending trials count as what is expected of them: nobody need fill their part of a front
+  // again.
+  const Eigen::Index expectations = objective_count_ > 1 ? pending.cols() : 0;
   std::vector<Eigen::VectorXd> expected;
-  for (const gp::Posterior& posterior : posteriors_) expected.push_back(posterior.Predict(pending).mean);
-  Eigen::MatrixXd results(std::count(feasible_.begin(), feasible_.end(), true) + pending.cols(),
+  for (size_t i = 0; expectations > 0 && i < posteriors_.size(); ++i) {
+    expected.push_back(posteriors_[i].Predict(pending).mean);
+  }
+  Eigen::MatrixXd results(std::count(feasible_.begin(), feasible_.end(), true) + expectations,
                           static_cast<Eigen::Index>(objective_count_));
   Eigen::Index next = 0;
   for (size_t row = 0; row < rows_.size(); ++row) {
     if (!feasible_[row]) continue;
     results.row(next++) = Eigen::Map<const Eigen::RowVectorXd>(worth_[row].data(), results.cols());
   }
-  for (Eigen::Index p = 0; p < pending.cols() && objective_count_ > 1 && next > 0; ++p) {
+  for (Eigen::Index p = 0; p < expectations && next > 0; ++p) {
     bool holds = true;
     for (size_t i = objective_count_; i < posteriors_.size(); ++i) holds &= expected[i][p] >= least_[i];
     if (!holds) continue;

@@ -64,8 +64,9 @@ class BayesianStrategy : public Strategy {
       fit_options_.push_back(options_of_objectives);
       // What counts of a constraint is on which side of its bound a point lies, near or far. Of several objectives the
       // worse half holds a part of the front, which is no less good than another: only what diverged is tamed.
-      if (output.is_constraint()) fit_options_.back().warp = {.half_rank = false, .log = false};
-      if (!output.is_constraint() && objective_count_ > 1) {
+      if (output.is_constraint()) {
+        fit_options_.back().warp = {.half_rank = false, .log = false};
+      } else if (objective_count_ > 1) {
         fit_options_.back().warp = {.half_rank = true, .log = false, .only_outliers = true};
       }
     }

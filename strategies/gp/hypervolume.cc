@@ -16,6 +16,9 @@ constexpr double kFarBelow = -10;
 constexpr double kSurelyAbove = 9;
 constexpr double kNeverAbove = -38;
 
+// Of a point of two objectives.
+constexpr HypervolumeImprovement::Place kOneSlab = {0, 0, 1};
+
 // E[(Y - level)+] of a normal Y, with its derivatives.
 struct Excess {
   double value = 0;
@@ -39,10 +42,9 @@ bool Dominates(const A& a, const B& b) {
 }
 
 // Takes a point into the stairs, which ascend in the second objective and descend in the first; what it covers goes.
-template <typename Place>
-void AddStep(const Place& point, std::vector<Place>& stairs) {
+void AddStep(const HypervolumeImprovement::Place& point, std::vector<HypervolumeImprovement::Place>& stairs) {
   auto at =
-      std::lower_bound(stairs.begin(), stairs.end(), point, [](const Place& a, const Place& b) { return a[1] < b[1]; });
+      std::lower_bound(stairs.begin(), stairs.end(), point, [](const auto& a, const auto& b) { return a[1] < b[1]; });
   if (at != stairs.end() && (*at)[0] >= point[0]) return;
   if (at != stairs.end() && (*at)[1] == point[1]) at = stairs.erase(at);
   auto covered = at;
@@ -82,25 +84,22 @@ HypervolumeImprovement::HypervolumeImprovement(const Eigen::MatrixXd& front, con
   }
   std::vector<Place> points;
   for (const Eigen::Index row : above) {
-    Place& place = points.emplace_back();
+    Place& place = points.emplace_back(kOneSlab);
     for (size_t i = 0; i < objectives; ++i) {
       const auto at = std::lower_bound(levels_[i].begin(), levels_[i].end(), front(row, static_cast<Eigen::Index>(i)));
       place[i] = static_cast<size_t>(at - levels_[i].begin());
     }
   }
   // Slab by slab of the third objective, from above: in each, the points that reach above it leave a smaller problem.
-  // With two objectives there is one slab.
+  // With two objectives all reach above the only slab.
   std::sort(points.begin(), points.end(), [](const Place& a, const Place& b) { return a[2] > b[2]; });
   std::vector<Place> stairs;
-  const size_t none = objectives == 3 ? levels_[2].size() : 1;
-  size_t high = none;
-  for (size_t p = 0; p < points.size() && objectives == 3;) {
-    const size_t low = points[p][2];
-    AddBoxes(stairs, {.low = low, .high = high});
-    for (; p < points.size() && points[p][2] == low; ++p) AddStep(points[p], stairs);
-    high = low;
+  size_t high = objectives == 3 ? levels_[2].size() : kOneSlab[2];
+  for (const Place& point : points) {
+    if (point[2] < high) AddBoxes(stairs, {.low = point[2], .high = high});
+    high = point[2];
+    AddStep(point, stairs);
   }
-  for (size_t p = 0; objectives == 2 && p < points.size(); ++p) AddStep(points[p], stairs);
   AddBoxes(stairs, {.low = 0, .high = high});
 }
 

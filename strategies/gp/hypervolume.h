@@ -32,6 +32,9 @@ class HypervolumeImprovement {
 
   size_t box_count() const { return boxes_.size(); }
 
+  // A point by its objectives' places in the levels.
+  using Place = std::array<size_t, 3>;
+
  private:
   // Places in levels_ of the lower and the upper side; the upper one is levels_.size() if there is none.
   struct Side {
@@ -39,7 +42,6 @@ class HypervolumeImprovement {
     size_t high = 0;
   };
   using Box = std::array<Side, 3>;
-  using Place = std::array<size_t, 3>;
   // The boxes beside `stairs`, which ascend in the second objective and descend in the first, between `third`'s sides.
   void AddBoxes(const std::vector<Place>& stairs, Side third);
 

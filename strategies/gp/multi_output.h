@@ -3,8 +3,8 @@
 // Shapes: points are columns (width x m). Threads: const; any thread.
 //
 // Sources: probability of feasibility: Gardner et al., ICML 2014; one objective: expected improvement over the best
-// feasible point, as a logarithm (Ament et al. 2023). Several: expected improvement of the
-// hypervolume, as a logarithm (hypervolume.h).
+// feasible point, as a logarithm (Ament et al. 2023). Several: expected improvement of the hypervolume, as a
+// logarithm (hypervolume.h).
 #pragma once
 
 #include <Eigen/Core>

@@ -54,6 +54,10 @@ class AdoptionTest : public testing::Test {
     (void)harness_->CommandSpec({"job", "uid-1", trial, 1}, {"true"});  // the harness ends what it has heard of
     return CountedSpec(harness_->data_dir(), {"job", "uid-1", trial, 1}, script);
   }
+  static void MakeRunFolder(const RunPaths& paths) {
+    ASSERT_TRUE(PrepareJobFolder(paths, "uid-1").ok());
+    for (const std::string& folder : {paths.trial, paths.attempt, paths.run}) ASSERT_TRUE(MakeFolder(folder).ok());
+  }
   bool Adopt(const RunSpec& spec) {
     const auto adopted = harness_->executor().Adopt({RunCursor{spec, false}});
     EXPECT_TRUE(adopted.ok()) << adopted.status();
@@ -126,8 +130,7 @@ TEST_F(AdoptionTest, AKilledSupervisorTakesItsTrialAlongAndTheRunIsLost) {
 TEST_F(AdoptionTest, ARunOfAnEarlierBootIsLost) {
   const RunSpec spec = Spec(1, "exit 0");
   const RunPaths paths = RunPaths::Of(harness_->data_dir(), kRun);
-  ASSERT_TRUE(PrepareJobFolder(paths, "uid-1").ok());
-  for (const std::string& folder : {paths.trial, paths.attempt, paths.run}) ASSERT_TRUE(MakeFolder(folder).ok());
+  MakeRunFolder(paths);
   // The same pid and start time mean nothing after a restart of the machine; nor does an end that was not on the disk
   // yet.
   const records::Claim claim = {getpid(), records::StartTicks(getpid()), "another boot"};
@@ -154,8 +157,7 @@ TEST_F(AdoptionTest, AWithdrawnLaunchNeverStarts) {
   const RunSpec spec = Spec(1, "exit 0");
   const RunPaths paths = RunPaths::Of(harness_->data_dir(), kRun);
   // A supervisor that comes too late: the next server was told that the run was never accepted.
-  ASSERT_TRUE(PrepareJobFolder(paths, "uid-1").ok());
-  for (const std::string& folder : {paths.trial, paths.attempt, paths.run}) ASSERT_TRUE(MakeFolder(folder).ok());
+  MakeRunFolder(paths);
   const records::Launch launch = {
       .command = {"/bin/sh", "-c", absl::StrCat("echo x >> ", harness_->data_dir(), "/starts-1-1")}};
   ASSERT_TRUE(WriteFile(paths.run + "/launch", records::Format(launch)).ok());
@@ -168,8 +170,7 @@ TEST_F(AdoptionTest, AWithdrawnLaunchNeverStarts) {
 
 TEST_F(AdoptionTest, ASupervisorThatHasTheLockKeepsItsLaunch) {
   const RunPaths paths = RunPaths::Of(harness_->data_dir(), kRun);
-  ASSERT_TRUE(PrepareJobFolder(paths, "uid-1").ok());
-  for (const std::string& folder : {paths.trial, paths.attempt, paths.run}) ASSERT_TRUE(MakeFolder(folder).ok());
+  MakeRunFolder(paths);
   ASSERT_TRUE(WriteFile(paths.run + "/launch", records::Format(records::Launch{.command = {"true"}})).ok());
   {
     const UniqueFd supervisor(open(paths.claim.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
@@ -185,8 +186,7 @@ TEST_F(AdoptionTest, ASupervisorThatHasTheLockKeepsItsLaunch) {
 TEST_F(AdoptionTest, ASupervisorThatWillFindNothingIsNotFollowed) {
   const RunSpec spec = Spec(1, "exit 0");
   const RunPaths paths = RunPaths::Of(harness_->data_dir(), kRun);
-  ASSERT_TRUE(PrepareJobFolder(paths, "uid-1").ok());
-  for (const std::string& folder : {paths.trial, paths.attempt, paths.run}) ASSERT_TRUE(MakeFolder(folder).ok());
+  MakeRunFolder(paths);
   {
     const UniqueFd late(open(paths.claim.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
     ASSERT_EQ(records::LockClaim(late.get()), 0);
