@@ -96,7 +96,7 @@ absl::StatusOr<Outcome> Run(const Task& task, const BayesianSettings& settings, 
       auto proposals = (*strategy)->Suggest({.ordinal = started, .count = 1, .pending = pending});
       if (!proposals.ok()) return proposals.status();
       if (proposals->proposals.empty()) return absl::InternalError(proposals->exhausted_reason);
-      const auto& trial = std::get<strategies::NewTrial>(proposals->proposals.front());
+      const auto& trial = proposals->proposals.front();
       pending.push_back({.number = ++started, .parameters = trial.parameters});
     }
     const size_t ended = rng.NextBelow(pending.size());

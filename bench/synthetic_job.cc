@@ -55,7 +55,7 @@ absl::StatusOr<core::RunRef> SyntheticJob::Do(core::EventKind what) {
         if (!proposals.ok()) return proposals.status();
         core::Proposed proposed{.first_ordinal = ask->first_ordinal};
         for (const auto& proposal : proposals->proposals) {
-          proposed.proposals.push_back({std::get<strategies::NewTrial>(proposal).parameters});
+          proposed.proposals.push_back({proposal.parameters});
         }
         proposed.basis = proposals->basis;
         proposed.exhausted = proposals->exhausted;

@@ -46,11 +46,21 @@ struct Proposed {
     int64_t resource = 0;
     int32_t reused_trial = 0;  // a completed one at this point, whose result counts again without a run; 0: none
   };
+  // A paused trial that goes on to a larger resource.
+  struct Promotion {
+    int32_t trial = 0;
+    int64_t resource = 0;
+    std::string reason;
+  };
   int64_t first_ordinal = 0;
   std::vector<Proposal> proposals;
+  std::vector<Promotion> promotions;
   Basis basis;
   bool exhausted = false;
   std::string exhausted_reason;
+  // Nothing more comes before the strategy observes more than basis.known_prefix says, or limits change.
+  bool waiting = false;
+  std::string waiting_reason;
   absl::Status error;  // the strategy failed; the job fails with it
 };
 struct LaunchRefused {
@@ -130,12 +140,15 @@ struct Event {
 // Again for the same first_ordinal while it is not answered: the earlier of the deadlines holds.
 struct AskStrategy {
   int64_t first_ordinal = 0;
-  int32_t count = 0;
-  absl::Time deadline = absl::InfiniteFuture();  // when somebody stops waiting for the answer
+  int32_t count = 0;                                 // trials to start: new ones and promotions
+  absl::Time deadline = absl::InfiniteFuture();      // when somebody stops waiting for the answer
+  std::optional<int32_t> new_trials = std::nullopt;  // at most so many new ones; unset: all may be
 };
 // Hand the finished trial to the strategy, before any later AskStrategy.
+// With `rung`: the result of that one of its rungs, and the trial goes on.
 struct TellStrategy {
   int32_t trial = 0;
+  std::optional<int32_t> rung;
 };
 struct Launch {
   RunRef run;

@@ -54,7 +54,10 @@ struct JobHeader {
   int64_t next_ordinal = 0;  // first ordinal of the strategy that has no trial yet
   bool exhausted = false;    // the strategy has nothing more to propose
   std::string exhausted_reason;
-  int64_t finished = 0;  // trials that have a finish_seq
+  int64_t finished = 0;        // trials that have a finish_seq
+  int64_t rungs_reached = 0;   // results of rungs, over all trials
+  int64_t steps_run = 0;       // over all trials
+  int64_t steps_repeated = 0;  // over all trials
   TrialCounts counts;
   // Of the trials that keep all outcome constraints. Not set with several objectives.
   std::optional<int32_t> best_trial;     // number

@@ -108,6 +108,7 @@ void Machine::On(const TrialsAdded& event) {
     answer.trials.push_back(trial.number);
     if (point.state == TrialState::kQueued) {
       trial.origin = TrialOrigin::kEnqueued;
+      if (state_.spec().resources) trial.resource = state_.spec().resources->max;  // what a user chose is run in full
       trial.state = TrialState::kQueued;
       trial.reason = "waits for a slot";
       Put(std::move(trial));
@@ -137,6 +138,7 @@ void Machine::On(const LimitsUpdated& event) {
                      "; only a COMPLETED job goes on, with a larger max_trials or max_run_time")));
   }
   header.limits = event.limits;
+  state_.live.waiting_since.reset();
   PutJob(std::move(header));
   Reply(Answer{});
 }
@@ -195,10 +197,20 @@ void Machine::BeginJobStop(JobStatus as, const std::string& reason) {
   PutJob(std::move(header));
   const std::set<int32_t> queued = state_.queued();
   const std::set<int32_t> paused = state_.paused();
-  for (const std::set<int32_t>* waiting : {&queued, &paused}) {
-    for (int32_t number : *waiting) {
-      EndTrial(*state_.FindTrial(number), TrialState::kStopped, absl::StrCat("its job ended: ", reason));
-    }
+  for (int32_t number : queued) {
+    Trial trial = *state_.FindTrial(number);
+    // A promoted one that had no slot yet ends as the paused one that it was.
+    const bool was_paused = !trial.rungs.empty();
+    if (was_paused) trial.final_metrics[state_.spec().objective.metric] = trial.rungs.back().objective;
+    EndTrial(std::move(trial), was_paused ? TrialState::kEarlyStopped : TrialState::kStopped,
+             absl::StrCat("its job ended: ", reason));
+  }
+  for (int32_t number : paused) {
+    Trial trial = *state_.FindTrial(number);
+    trial.final_metrics[state_.spec().objective.metric] = trial.rungs.back().objective;
+    const std::string reached = AtRung(trial.rungs.back());
+    EndTrial(std::move(trial), TrialState::kEarlyStopped,
+             absl::StrCat(reached, ", and was not promoted: its job ended: ", reason));
   }
   const std::vector<int32_t> active(state_.active().begin(), state_.active().end());
   for (int32_t number : active) {

@@ -9,6 +9,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/time/time.h"
 #include "core/constraint.h"
+#include "core/rules.h"
 #include "core/search_space.h"
 
 namespace tuner::core {
@@ -48,6 +49,7 @@ struct Limits {
 
 struct CompletionCriteria {
   std::optional<int32_t> max_trials_not_improving;
+  bool convergence = false;
 };
 
 struct MetricDefinition {
@@ -95,6 +97,9 @@ struct JobSpec {
   uint64_t random_seed = 0;
   Limits limits;
   CompletionCriteria completion;
+  std::optional<EarlyStoppingRule> early_stopping;
+  std::vector<HealthRule> health_rules;
+  std::optional<Resources> resources;  // set by strategies that give each trial a resource
   TrialTemplate trial;
   absl::btree_map<std::string, std::string> tags;
   std::string base_dir;  // absolute folder against which relative paths are resolved

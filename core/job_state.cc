@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_split.h"
+#include "core/early_stopping.h"
+#include "core/health.h"
 
 namespace tuner::core {
 namespace {
@@ -17,6 +19,17 @@ bool ComesAfter(const TrialMetrics::Last& a, const TrialMetrics::Last& b) {
 }
 
 }  // namespace
+
+JobState::JobState(JobSpec spec) : spec_(std::move(spec)), watched_(WatchedMetrics(spec_.health_rules)) {
+  if (spec_.early_stopping || spec_.resources) watched_.insert(spec_.objective.metric);
+  keeps_curves_ = spec_.early_stopping && ComparesCurves(*spec_.early_stopping);
+}
+
+const absl::btree_map<std::string, Curve>& JobState::CurvesOf(int32_t number) const {
+  static const absl::btree_map<std::string, Curve> kNone;
+  const auto it = curves_.find(number);
+  return it == curves_.end() ? kNone : it->second;
+}
 
 const Trial* JobState::FindTrial(int32_t number) const {
   if (number < 1 || number > static_cast<int32_t>(trials_.size())) return nullptr;
@@ -44,6 +57,9 @@ void JobState::PutTrial(const Trial& trial) {
     header_.counts.attempts -= static_cast<int32_t>(slot.attempts.size());
     if (slot.origin == TrialOrigin::kImported) --header_.counts.imported;
     if (slot.origin == TrialOrigin::kReused) --reused_;
+    header_.rungs_reached -= static_cast<int64_t>(slot.rungs.size());
+    header_.steps_run -= slot.steps_run;
+    header_.steps_repeated -= slot.steps_repeated;
     if (IsActive(slot.state)) --active_on_[slot.attempts.back().executor_index];
     if (TakesPlace(slot)) --started_;
     if (slot.state == TrialState::kQueued && slot.attempts.empty()) --queued_new_;
@@ -59,6 +75,9 @@ void JobState::PutTrial(const Trial& trial) {
   header_.counts.attempts += static_cast<int32_t>(slot.attempts.size());
   if (slot.origin == TrialOrigin::kImported) ++header_.counts.imported;
   if (slot.origin == TrialOrigin::kReused) ++reused_;
+  header_.rungs_reached += static_cast<int64_t>(slot.rungs.size());
+  header_.steps_run += slot.steps_run;
+  header_.steps_repeated += slot.steps_repeated;
   if (TakesPlace(slot)) ++started_;
   if (slot.state == TrialState::kQueued) queued_.insert(number);
   if (slot.state == TrialState::kQueued && slot.attempts.empty()) ++queued_new_;
@@ -72,6 +91,13 @@ void JobState::PutTrial(const Trial& trial) {
   if (slot.ordinal) header_.next_ordinal = std::max(header_.next_ordinal, *slot.ordinal + 1);
   if (IsTerminal(slot.state)) {
     metrics_.erase(number);
+    if (auto it = curves_.find(number); it != curves_.end()) {
+      if (!keeps_curves_) {
+        curves_.erase(it);
+      } else {
+        absl::erase_if(it->second, [this](const auto& curve) { return curve.first != spec_.objective.metric; });
+      }
+    }
     header_.finished = std::max(header_.finished, slot.finish_seq);
     ConsiderBest(slot);
   }
@@ -97,9 +123,14 @@ void JobState::ConsiderBest(const Trial& trial) {
 
 void JobState::PutMeasurement(const MeasurementPut& put) {
   const Trial* trial = FindTrial(put.trial);
-  if (trial == nullptr || IsTerminal(trial->state)) return;
-  TrialMetrics& metrics = metrics_[put.trial];
+  if (trial == nullptr) return;
   const Measurement& m = put.measurement;
+  const bool ended = IsTerminal(trial->state);
+  if (watched_.contains(m.metric) && (!ended || (keeps_curves_ && m.metric == spec_.objective.metric))) {
+    curves_[put.trial][m.metric].Put(m.attempt, m.step, m.value);
+  }
+  if (ended) return;
+  TrialMetrics& metrics = metrics_[put.trial];
   metrics.values[MeasurementKey{m.attempt, m.metric, m.step}] = MeasuredValue{m.value, m.source};
   const TrialMetrics::Last last{m.value, m.step, m.attempt, m.source};
   auto [it, inserted] = metrics.last.try_emplace(m.metric, last);
@@ -118,6 +149,9 @@ void JobState::PutHeader(const JobHeader& header) {
   header_.counts = derived.counts;
   header_.next_ordinal = derived.next_ordinal;
   header_.finished = derived.finished;
+  header_.rungs_reached = derived.rungs_reached;
+  header_.steps_run = derived.steps_run;
+  header_.steps_repeated = derived.steps_repeated;
   header_.best_trial = derived.best_trial;
   header_.best_objective = derived.best_objective;
   header_.best_finish_seq = derived.best_finish_seq;

@@ -15,6 +15,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "core/change.h"
+#include "core/curve.h"
 #include "core/event.h"
 #include "core/job.h"
 #include "core/job_spec.h"
@@ -66,7 +67,7 @@ class JobState {
  public:
   // An empty job; header and trials come by Apply. `spec` is what header.spec_bytes says, resolved; its limits are not
   // looked at.
-  explicit JobState(JobSpec spec) : spec_(std::move(spec)) {}
+  explicit JobState(JobSpec spec);
 
   const JobSpec& spec() const { return spec_; }
   const JobHeader& header() const { return header_; }
@@ -76,7 +77,14 @@ class JobState {
 
   const std::vector<Trial>& trials() const { return trials_; }  // trial n is at n - 1
   const Trial* FindTrial(int32_t number) const;
-  const TrialMetrics* FindMetrics(int32_t number) const;       // null once the trial has ended
+  const TrialMetrics* FindMetrics(int32_t number) const;  // null once the trial has ended
+  // Learning curves of a trial by metric, of the metrics that rules look at; empty: there are none. Of an ended trial
+  // the objective's, and only if the job's rule compares trials.
+  const absl::btree_map<std::string, Curve>& CurvesOf(int32_t number) const;
+  // Whether ended trials' objective curves are kept; a loaded job is given them by Apply of their measurements.
+  bool keeps_curves() const { return keeps_curves_; }
+  // What the strategy has been shown: results of rungs and finished trials.
+  int64_t observed() const { return header_.finished + header_.rungs_reached; }
   const std::set<int32_t>& queued() const { return queued_; }  // numbers, first come first
   const std::set<int32_t>& active() const { return active_; }  // pending, running, stopping
   const std::set<int32_t>& paused() const { return paused_; }
@@ -93,6 +101,9 @@ class JobState {
   struct Volatile {
     std::optional<AskStrategy> ask;  // that the strategy has not answered
     bool preempted = false;
+    // The strategy waits since it had observed so much (observed()), for the reason.
+    std::optional<int64_t> waiting_since;
+    std::string waiting_reason;
     absl::flat_hash_map<int32_t, absl::Time> leases;  // of external trials, as last renewed; a restart grants them anew
     bool start_allowed = true;  // false: trials are neither asked for nor started (listing servers, shutdown)
     std::deque<Waiter> waiters;
@@ -111,6 +122,9 @@ class JobState {
   JobHeader header_;
   std::vector<Trial> trials_;
   absl::flat_hash_map<int32_t, TrialMetrics> metrics_;
+  std::set<std::string> watched_;  // metrics of which curves are kept
+  bool keeps_curves_ = false;
+  absl::flat_hash_map<int32_t, absl::btree_map<std::string, Curve>> curves_;
   std::set<int32_t> queued_, active_, paused_, retrying_;
   int64_t queued_new_ = 0;
   int imported_failed_ = 0;

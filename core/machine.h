@@ -1,5 +1,5 @@
 // The inside of job_machine: one object per step. Private to core/job_machine.cc, core/trial_lifecycle.cc,
-// core/scheduling.cc.
+// core/trial_judging.cc, core/scheduling.cc.
 #pragma once
 
 #include <optional>
@@ -57,8 +57,9 @@ class Machine {
   const Trial* Current(RunRef run) const;
   // The same for a caller; answers NOT_FOUND or FAILED_PRECONDITION where there is none.
   const Trial* CurrentForCaller(RunRef run, const std::string& worker_id);
-  int AddMeasurements(Trial& trial, int32_t attempt, const std::vector<Measurement>& measurements,
-                      MeasurementSource source);
+  // The measurements that were new, as they are stored.
+  std::vector<Measurement> AddMeasurements(Trial& trial, int32_t attempt, const std::vector<Measurement>& measurements,
+                                           MeasurementSource source);
   void StopTrial(const Trial& trial, TrialState as, const std::string& reason);
   void EndAttempt(Trial& trial, std::string_view ending, const std::string& reason);
   void EndTrial(Trial trial, TrialState state, std::string reason);
@@ -68,6 +69,21 @@ class Machine {
   void Requeue(Trial trial, std::string reason, std::optional<absl::Time> not_before);
   void ExpireLease(const Trial& trial);
   void FillFinalValues(Trial& trial) const;
+
+  // --- trial_judging.cc
+  // Looks at a running trial after new measurements: health rules, the end of its resource, early stopping.
+  void Judge(int32_t number, const std::vector<Measurement>& added);
+  bool JudgeHealth(const Trial& trial, const Measurement& measurement);
+  bool JudgeResource(const Trial& trial, int64_t step);
+  void JudgeEarlyStop(const Trial& trial, int64_t step);
+  void CountSteps(Trial& trial, const std::vector<Measurement>& added) const;
+  bool HasMoreToRun(const Trial& trial) const;
+  // Of a trial whose attempt has ended by itself or was ended for that: paused at a rung, or ended by its values.
+  void EndRun(Trial trial, std::string reason);
+  void ReachRung(Trial trial, const std::string& reason);
+  std::string AtRung(const RungResult& rung) const;  // what it came to, as a part of a sentence
+  // Of a stopping trial whose attempt has ended: what it was stopped as.
+  void EndStopped(Trial trial);
 
   // --- scheduling.cc
   void CheckCompletion();
@@ -91,6 +107,8 @@ class Machine {
   std::vector<int32_t> HeldBy(const std::string& worker_id) const;
   void AnswerWaiter(const Waiter& waiter, std::string reason, bool job_done);
   void AskStrategyIfNeeded();
+  void Promote(const Proposed::Promotion& promotion);
+  bool StrategyWaits() const;
   void SetTimer();
   std::string WhyNoTrial() const;
   const std::string& exhausted_reason() const;
@@ -113,6 +131,7 @@ inline constexpr std::string_view kExpired = "expired";
 inline constexpr std::string_view kLost = "lost";
 inline constexpr std::string_view kFailed = "failed";
 inline constexpr std::string_view kEnded = "ended";
+inline constexpr std::string_view kPaused = "paused";
 // Measurements that are kept of a trial; further values replace the last one of their metric, so that the final value
 // stays right.
 inline constexpr int64_t kMaxMeasurements = 100'000;

@@ -23,6 +23,7 @@ StartReason ReasonForNext(const Trial& trial) {
   const std::string& ending = trial.attempts.back().ending;
   if (ending == kPreempted || ending == kLost) return StartReason::kPreemption;
   if (ending == kExpired) return StartReason::kExpiredLease;
+  if (ending == kPaused) return StartReason::kPromotion;
   return StartReason::kRetry;
 }
 
@@ -57,10 +58,16 @@ std::optional<std::string> Machine::CompletionReason() const {
     return absl::StrCat("limits.max_run_time of ", absl::FormatDuration(*limits().max_run_time), " is over");
   }
   if (std::optional<std::string> reason = NotImproving()) return reason;
-  if (!state_.active().empty() || !state_.paused().empty()) return std::nullopt;
+  if (!state_.active().empty() || (!state_.paused().empty() && !StrategyWaits())) return std::nullopt;
   const bool some_to_start = std::any_of(state_.queued().begin(), state_.queued().end(),
                                          [&](int32_t n) { return MayStart(*state_.FindTrial(n)); });
   if (some_to_start) return std::nullopt;
+  if (StrategyWaits()) {
+    const size_t paused = state_.paused().size();
+    std::string ended = absl::StrCat("all ", state_.started(), " trials have ended");
+    if (paused > 0) absl::StrAppend(&ended, " or are paused (", paused, ")");
+    return absl::StrCat(ended, NoneFeasible(), "; the strategy has no more: ", state_.live.waiting_reason);
+  }
   if (limits().max_trials && state_.started() >= *limits().max_trials) {
     return absl::StrCat("all ", state_.started(), " trials have ended", NoneFeasible());
   }
@@ -178,12 +185,15 @@ void Machine::StartQueued() {
   }
 }
 
+// Whether it said that nothing comes before it has observed more than it has.
+bool Machine::StrategyWaits() const { return state_.live.waiting_since == state_.observed(); }
+
 // ---- asking the strategy
 // ---------------------------------------------------------------------------------------------------
 
 void Machine::AskStrategyIfNeeded() {
   std::optional<AskStrategy>& asked = state_.live.ask;
-  if (state_.header().exhausted) return;
+  if (state_.header().exhausted || StrategyWaits()) return;
   int local = 0;
   int wanted = 0;
   for (int i = 0; i < state_.executor_count(); ++i) {
@@ -201,10 +211,12 @@ void Machine::AskStrategyIfNeeded() {
     return;
   }
   // Queued trials that wait for their retry take a slot later; the others were started before this is called.
-  const int count = std::min({local + wanted, FreeSlots(), StartableNew()});
-  if (count <= 0) return;
+  const int count = std::min({local + wanted, FreeSlots(), kMostAskedAtOnce});
+  const int new_trials = std::min(count, StartableNew());
+  if (count <= 0 || (new_trials == 0 && state_.paused().empty())) return;
   if (local > 0) deadline = std::min(deadline, at_ + kSlotDeadline);
-  asked = AskStrategy{state_.header().next_ordinal, count, deadline};
+  asked = AskStrategy{state_.header().next_ordinal, state_.paused().empty() ? new_trials : count, deadline};
+  if (new_trials < asked->count) asked->new_trials = new_trials;
   decision_.effects.push_back(*asked);
 }
 
@@ -214,6 +226,11 @@ void Machine::On(const Proposed& event) {
   if (!job_runs()) return;
   if (!event.error.ok()) {
     return BeginJobStop(JobStatus::kFailed, absl::StrCat("the strategy failed: ", event.error.message()));
+  }
+  for (const Proposed::Promotion& promotion : event.promotions) Promote(promotion);
+  if (event.waiting) {
+    state_.live.waiting_since = event.basis.known_prefix;
+    state_.live.waiting_reason = event.waiting_reason;
   }
   int64_t ordinal = event.first_ordinal;
   for (const Proposed::Proposal& proposal : event.proposals) {
@@ -246,6 +263,17 @@ void Machine::On(const Proposed& event) {
     header.exhausted_reason = event.exhausted_reason;
     PutJob(std::move(header));
   }
+}
+
+// At most once to each resource: an answer that comes late finds the trial not paused any more, or as far already.
+void Machine::Promote(const Proposed::Promotion& promotion) {
+  const Trial* paused = state_.FindTrial(promotion.trial);
+  if (paused == nullptr || paused->state != TrialState::kPaused || paused->resource >= promotion.resource) return;
+  Trial trial = *paused;
+  trial.resource = promotion.resource;
+  trial.state = TrialState::kQueued;
+  trial.reason = absl::StrCat("promoted to resource ", promotion.resource, ": ", promotion.reason);
+  Put(std::move(trial));
 }
 
 // ---- workers that ask
@@ -334,6 +362,7 @@ std::string Machine::WhyNoTrial() const {
                         " trials are taken; those that are not finished may come back");
   }
   if (state_.header().exhausted) return absl::StrCat("the strategy has no more: ", exhausted_reason());
+  if (StrategyWaits()) return absl::StrCat("nothing to start now: ", state_.live.waiting_reason, "; ask again later");
   return "the strategy did not answer within the deadline; ask again";
 }
 
@@ -367,8 +396,11 @@ void Machine::ServeWaiters() {
   for (auto it = waiters.begin(); it != waiters.end();) {
     const bool may_start = job_runs() && state_.live.start_allowed && !state_.live.preempted;
     const int lacking = may_start ? ServeWaiter(*it) : 1;
-    const bool more_may_come = may_start && StartableNew() > 0 && !state_.header().exhausted &&
-                               FreeExecutor(/*external=*/true).has_value() && it->until > at_;
+    // A paused trial may be promoted, at once or when a running one has come to its rung.
+    const bool strategy_has_more = !StrategyWaits() || !state_.active().empty();
+    const bool more_may_come = may_start && (StartableNew() > 0 || !state_.paused().empty()) && strategy_has_more &&
+                               !state_.header().exhausted && FreeExecutor(/*external=*/true).has_value() &&
+                               it->until > at_;
     if (lacking > 0 && more_may_come) {
       ++it;
       continue;

@@ -18,7 +18,7 @@ enum class TrialState {
   kQueued,        // waits for a slot. Next: kPending, kStopped
   kPending,       // handed to its executor. Next: kRunning, kQueued (preempted), kStopping, any terminal state
   kRunning,       // Next: kPending (another attempt), kQueued (preempted), kPaused, kStopping, any terminal state
-  kPaused,        // waits for promotion. Next: kPending, any terminal state
+  kPaused,        // waits for promotion. Next: kQueued (promoted), any terminal state
   kStopping,      // told to end. Next: any terminal state, kQueued (preempted)
   kCompleted,     // terminal
   kEarlyStopped,  // terminal
@@ -97,6 +97,23 @@ struct Attempt {
   std::string completion;  // canonical text of the completion that ended it, to tell the same one from another
 };
 
+// What a trial had when it came to the end of a resource (Hyperband).
+struct RungResult {
+  int64_t resource = 0;
+  double objective = 0;
+  absl::Time time;
+  // Its place among what the job's strategy observes: after `finished_before` finished trials, and the seq-th result of
+  // a rung, from 1.
+  int64_t finished_before = 0;
+  int64_t seq = 0;
+};
+
+// What a health rule with action WARN said of a trial, once.
+struct HealthWarning {
+  int32_t rule = 0;  // its place in the specification
+  std::string text;
+};
+
 struct Trial {
   int32_t number = 0;
   ParameterMap parameters;
@@ -114,6 +131,10 @@ struct Trial {
   int64_t resource = 0;
   std::optional<int64_t> ordinal;
   int64_t measurement_count = 0;
+  std::vector<RungResult> rungs;  // in the order in which they were reached
+  std::vector<HealthWarning> warnings;
+  int64_t steps_run = 0;       // steps of the objective that its attempts measured
+  int64_t steps_repeated = 0;  // of these, those that an earlier attempt had measured before
 
   // Not shown to clients.
   int64_t finish_seq = 0;                // place among the job's finished trials, from 1; 0 while it is not finished

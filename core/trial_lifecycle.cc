@@ -71,9 +71,10 @@ const Trial* Machine::CurrentForCaller(RunRef run, const std::string& worker_id)
   return trial;
 }
 
-int Machine::AddMeasurements(Trial& trial, int32_t attempt, const std::vector<Measurement>& measurements,
-                             MeasurementSource source) {
-  int added = 0;
+std::vector<Measurement> Machine::AddMeasurements(Trial& trial, int32_t attempt,
+                                                  const std::vector<Measurement>& measurements,
+                                                  MeasurementSource source) {
+  std::vector<Measurement> added;
   for (Measurement m : measurements) {
     const TrialMetrics* known = state_.FindMetrics(trial.number);
     if (m.step < 0) {
@@ -103,11 +104,12 @@ int Machine::AddMeasurements(Trial& trial, int32_t attempt, const std::vector<Me
         if (!upgrade && !replaces_last) continue;
       }
     }
+    if (is_new) added.push_back(m);
     decision_.changes.push_back(MeasurementPut{trial.number, std::move(m)});
     Apply(decision_.changes.back(), state_);
     if (is_new) ++trial.measurement_count;
-    ++added;
   }
+  CountSteps(trial, added);
   if (const TrialMetrics* metrics = state_.FindMetrics(trial.number)) trial.best_objective = metrics->best_objective;
   return added;
 }
@@ -139,6 +141,9 @@ void Machine::EndTrial(Trial trial, TrialState state, std::string reason) {
   EndAttempt(trial, kEnded, reason);
   trials_ended_ = true;
   FillFinalValues(trial);
+  if (!trial.objective && !trial.rungs.empty() && state != TrialState::kFailed) {
+    trial.objective = trial.rungs.back().objective;  // measured by an earlier attempt, or told without a measurement
+  }
   if (state == TrialState::kInfeasible) trial.objective.reset();
   trial.state = state;
   trial.reason = std::move(reason);
@@ -206,11 +211,7 @@ void Machine::StopTrial(const Trial& current, TrialState as, const std::string& 
 
 void Machine::ExpireLease(const Trial& current) {
   Trial trial = current;
-  if (trial.state == TrialState::kStopping) {
-    const TrialState as = trial.stop_as;
-    std::string reason = trial.reason;
-    return EndTrial(std::move(trial), as, std::move(reason));
-  }
+  if (trial.state == TrialState::kStopping) return EndStopped(std::move(trial));
   std::string reason = absl::StrCat("worker \"", trial.attempts.back().worker_id, "\" let its lease expire");
   EndAttempt(trial, kExpired, reason);
   if (!job_runs()) return EndTrial(std::move(trial), TrialState::kStopped, std::move(reason));
@@ -227,8 +228,8 @@ void Machine::On(const LaunchRefused& event) {
   if (current == nullptr) return;
   Trial trial = *current;
   if (trial.state == TrialState::kStopping) {
-    const TrialState as = trial.stop_as == TrialState::kQueued ? TrialState::kStopped : trial.stop_as;
-    return EndTrial(std::move(trial), as, event.reason);
+    const bool as_said = IsTerminal(trial.stop_as) && trial.stop_as != TrialState::kCompleted;
+    return EndTrial(std::move(trial), as_said ? current->stop_as : TrialState::kStopped, event.reason);
   }
   EndTrial(std::move(trial), TrialState::kFailed, absl::StrCat("could not be started: ", event.reason));
 }
@@ -253,9 +254,11 @@ void Machine::On(const MetricsSeen& event) {
   const Trial* current = Current(event.run);
   if (current == nullptr) return;
   Trial trial = *current;
-  AddMeasurements(trial, event.run.attempt, event.measurements, MeasurementSource::kScanned);
+  const std::vector<Measurement> added =
+      AddMeasurements(trial, event.run.attempt, event.measurements, MeasurementSource::kScanned);
   trial.attempts.back().cursor = event.cursor;
   Put(std::move(trial));
+  Judge(event.run.trial, added);
 }
 
 void Machine::On(const RunFinished& event) {
@@ -271,19 +274,17 @@ void Machine::On(const RunFinished& event) {
   const bool stopping = trial.state == TrialState::kStopping;
   using Outcome = RunFinished::Outcome;
   if (event.outcome == Outcome::kSucceeded && !(stopping && trial.stop_as != TrialState::kQueued)) {
-    return EndByValues(std::move(trial), event.reason.empty() ? "ended by itself" : event.reason);
+    return EndRun(std::move(trial), event.reason.empty() ? "ended by itself" : event.reason);
   }
   if (stopping && trial.stop_as == TrialState::kQueued && event.outcome != Outcome::kTimedOut) {
     std::string reason = trial.reason;
     EndAttempt(trial, kPreempted, reason);
     return Requeue(std::move(trial), std::move(reason), std::nullopt);
   }
-  if (stopping) {
-    std::string reason = trial.stop_as == TrialState::kQueued ? event.reason : trial.reason;
-    if (trial.stop_as == TrialState::kFailed) return FailAttempt(std::move(trial), std::move(reason));
-    const TrialState as = trial.stop_as == TrialState::kQueued ? TrialState::kFailed : trial.stop_as;
-    return EndTrial(std::move(trial), as, std::move(reason));
+  if (stopping && trial.stop_as == TrialState::kQueued) {
+    return EndTrial(std::move(trial), TrialState::kFailed, event.reason);
   }
+  if (stopping) return EndStopped(std::move(trial));
   switch (event.outcome) {
     case Outcome::kFailed:
       return FailAttempt(std::move(trial), event.reason);
@@ -306,23 +307,33 @@ void Machine::On(const Reported& event) {
   if (current == nullptr) return;
   Trial trial = *current;
   const bool stopping = trial.state == TrialState::kStopping;
-  Answer answer{.trials = {trial.number}, .should_stop = stopping};
-  if (stopping) answer.reason = trial.reason;
+  Answer answer{.trials = {trial.number}};
   const Attempt& attempt = trial.attempts.back();
   if (state_.external(attempt.executor_index)) {
     absl::Time& lease = state_.live.leases[trial.number];
     if (!stopping) lease = at_ + *state_.spec().trial.executors[attempt.executor_index].lease;
     answer.lease_expire_time = lease;
   }
-  const int added = AddMeasurements(trial, event.run.attempt, event.measurements, MeasurementSource::kReported);
+  const bool external = state_.external(attempt.executor_index);
+  const int64_t before = static_cast<int64_t>(decision_.changes.size());
+  const std::vector<Measurement> added =
+      AddMeasurements(trial, event.run.attempt, event.measurements, MeasurementSource::kReported);
+  const bool changed = static_cast<int64_t>(decision_.changes.size()) > before;
   if (trial.state == TrialState::kPending) {
     trial.state = TrialState::kRunning;
     trial.reason = "runs";
     if (!trial.attempts.back().start_time) trial.attempts.back().start_time = at_;
     if (!trial.start_time) trial.start_time = at_;
     Put(std::move(trial));
-  } else if (added > 0) {
+  } else if (changed) {
     Put(std::move(trial));
+  }
+  Judge(event.run.trial, added);
+  const Trial& judged = *state_.FindTrial(event.run.trial);
+  answer.should_stop = judged.state == TrialState::kStopping;
+  if (answer.should_stop) {
+    answer.reason = judged.reason;
+    if (external) answer.lease_expire_time = state_.live.leases[judged.number];
   }
   Reply(std::move(answer));
 }
@@ -349,16 +360,14 @@ void Machine::On(const CompletionTold& event) {
     if (!event.failure_reason.empty()) return StopTrial(trial, TrialState::kFailed, event.failure_reason);
     return Put(std::move(trial));
   }
-  if (trial.state == TrialState::kStopping) {
-    const TrialState as = trial.stop_as == TrialState::kQueued ? TrialState::kStopped : trial.stop_as;
-    std::string reason = trial.reason;
-    return EndTrial(std::move(trial), as, std::move(reason));
-  }
+  // What its worker says of a trial that came to the end of its resource counts before that.
+  const bool at_rung = trial.stop_as == TrialState::kPaused || trial.stop_as == TrialState::kCompleted;
+  if (trial.state == TrialState::kStopping && !at_rung) return EndStopped(std::move(trial));
   if (!event.infeasible_reason.empty()) {
     return EndTrial(std::move(trial), TrialState::kInfeasible, event.infeasible_reason);
   }
   if (!event.failure_reason.empty()) return FailAttempt(std::move(trial), event.failure_reason);
-  EndByValues(std::move(trial), "completed by its worker");
+  EndRun(std::move(trial), "completed by its worker");
 }
 
 }  // namespace tuner::core

@@ -253,6 +253,7 @@ core::Problems ValidateProcessOptions(const std::string& bytes, const core::JobS
   std::set<std::string> names;
   for (const core::Parameter& parameter : spec.space.parameters()) names.insert(parameter.name);
   for (const auto& [name, value] : spec.static_parameters) names.insert(name);
+  if (spec.resources && !spec.resources->parameter.empty()) names.insert(spec.resources->parameter);
   core::Problems problems = ValidateCommand({options->command().begin(), options->command().end()}, names);
   if (options->has_cpus() && options->cpus() < 1) problems.push_back({"cpus", "must be at least 1"});
   if (options->has_gpus() && options->gpus() < 0) problems.push_back({"gpus", "must not be negative"});

@@ -223,6 +223,15 @@ v1::Trial ToProto(const std::string& job_id, const core::Trial& trial,
     *out.mutable_run_time() = ToProto(run_time);
   }
   out.set_measurement_count(trial.measurement_count);
+  for (const core::RungResult& rung : trial.rungs) {
+    v1::Trial::Rung& wire = *out.add_rungs();
+    wire.set_resource(rung.resource);
+    wire.set_objective(rung.objective);
+    *wire.mutable_time() = ToProto(rung.time);
+  }
+  for (const core::HealthWarning& warning : trial.warnings) out.add_warnings(ToUtf8(warning.text));
+  out.set_steps_run(trial.steps_run);
+  out.set_steps_repeated(trial.steps_repeated);
   return out;
 }
 
@@ -251,6 +260,12 @@ absl::StatusOr<core::Trial> FromProto(const v1::Trial& trial) {
   out.resource = trial.resource();
   if (trial.has_ordinal()) out.ordinal = trial.ordinal();
   out.measurement_count = trial.measurement_count();
+  for (const v1::Trial::Rung& rung : trial.rungs()) {
+    out.rungs.push_back({.resource = rung.resource(), .objective = rung.objective(), .time = FromProto(rung.time())});
+  }
+  for (const std::string& warning : trial.warnings()) out.warnings.push_back({.text = warning});
+  out.steps_run = trial.steps_run();
+  out.steps_repeated = trial.steps_repeated();
   return out;
 }
 

@@ -49,6 +49,8 @@ v1::TuningJob ToProto(const core::JobHeader& header, int64_t revision, const std
   if (!out.mutable_provenance()->ParseFromString(header.provenance_bytes)) out.clear_provenance();
   out.mutable_advice()->Add(header.advice.begin(), header.advice.end());
   out.set_grid_size(header.grid_size);
+  out.set_steps_run(header.steps_run);
+  out.set_steps_repeated(header.steps_repeated);
   out.set_front_size(static_cast<int32_t>(header.pareto_front.size()));
   return out;
 }

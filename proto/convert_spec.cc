@@ -9,6 +9,7 @@
 #include "core/validate.h"
 #include "proto/convert.h"
 #include "proto/convert_parameters.h"
+#include "proto/convert_rules.h"
 #include "proto/limits.h"
 #include "proto/unimplemented.h"
 
@@ -29,6 +30,7 @@ class SpecReader {
     ReadConstraints();
     ReadStrategy();
     ReadLimits(wire_.limits(), out_.spec.limits, out_.problems);
+    out_.spec.completion.convergence = wire_.completion_criteria().convergence();
     if (wire_.completion_criteria().has_max_trials_not_improving()) {
       out_.spec.completion.max_trials_not_improving = wire_.completion_criteria().max_trials_not_improving();
     }
@@ -141,18 +143,10 @@ class SpecReader {
     }
   }
 
-  // Rules that are not served are still told apart from rules that say nothing.
   void ReadRules() {
-    if (wire_.has_early_stopping() && wire_.early_stopping().rule_case() == v1::EarlyStopping::RULE_NOT_SET) {
-      Add("early_stopping",
-          "has no rule; leave it out, or give one of median, percentile, threshold, successive_halving, curve or "
-          "custom");
-    }
-    for (int i = 0; i < wire_.health_rules_size(); ++i) {
-      if (wire_.health_rules(i).check_case() != v1::HealthRule::CHECK_NOT_SET) continue;
-      Add(absl::StrCat("health_rules[", i, "]"),
-          "has no check; give one of not_finite, exploding, not_decreasing, overfitting or too_slow");
-    }
+    out_.spec.early_stopping = ReadEarlyStopping(wire_, out_.problems);
+    out_.spec.health_rules = ReadHealthRules(wire_, out_.problems);
+    out_.spec.resources = ReadResources(wire_, out_.problems);
     for (int i = 0; i < wire_.notifications_size(); ++i) {
       if (wire_.notifications(i).target_case() != v1::Notification::TARGET_NOT_SET) continue;
       Add(absl::StrCat("notifications[", i, "]"), "has no target; give webhook or command");
@@ -279,6 +273,10 @@ v1::TuningJobSpec ResolveSpec(const v1::TuningJobSpec& spec, const core::JobSpec
   v1::TuningJobSpec out = spec;
   WriteScales(resolved.space, *out.mutable_parameters());
   if (out.strategy().strategy_case() == v1::Strategy::STRATEGY_NOT_SET) out.mutable_strategy()->mutable_bayesian();
+  if (out.strategy().has_hyperband()) {
+    // Written by its own strategy, which resolves what was left to it.
+    out.mutable_strategy()->mutable_hyperband()->ParseFromString(resolved.strategy.bytes);
+  }
   out.mutable_strategy()->set_random_seed(static_cast<int64_t>(resolved.random_seed));
   WriteLimits(resolved.limits, *out.mutable_limits());
   return out;

@@ -64,6 +64,12 @@ StoredTrial ToStored(const core::Trial& trial) {
   out.set_stop_as(WireState(trial.stop_as));
   out.set_request_id(trial.request_id);
   out.set_failures(trial.failures);
+  for (const core::RungResult& rung : trial.rungs) {
+    StoredTrial::Place& place = *out.add_rung_places();
+    place.set_finished_before(rung.finished_before);
+    place.set_seq(rung.seq);
+  }
+  for (const core::HealthWarning& warning : trial.warnings) out.add_warned_rules(warning.rule);
   return out;
 }
 
@@ -83,6 +89,15 @@ absl::StatusOr<core::Trial> FromStored(const StoredTrial& stored) {
   out->stop_as = CoreState(stored.stop_as());
   out->request_id = stored.request_id();
   out->failures = stored.failures();
+  if (stored.rung_places_size() != stored.trial().rungs_size() ||
+      stored.warned_rules_size() != stored.trial().warnings_size()) {
+    return absl::DataLossError(absl::StrCat("stored trial ", out->number, ": its rungs or warnings lack their places"));
+  }
+  for (int i = 0; i < stored.rung_places_size(); ++i) {
+    out->rungs[i].finished_before = stored.rung_places(i).finished_before();
+    out->rungs[i].seq = stored.rung_places(i).seq();
+  }
+  for (int i = 0; i < stored.warned_rules_size(); ++i) out->warnings[i].rule = stored.warned_rules(i);
   return out;
 }
 
@@ -109,6 +124,9 @@ StoredJob ToStored(const core::JobHeader& header) {
   out.set_exhausted(header.exhausted);
   out.set_exhausted_reason(ToUtf8(header.exhausted_reason));
   out.set_finished(header.finished);
+  out.set_rungs_reached(header.rungs_reached);
+  out.set_steps_run(header.steps_run);
+  out.set_steps_repeated(header.steps_repeated);
   out.mutable_counts()->mutable_by_state()->Add(std::begin(header.counts.by_state), std::end(header.counts.by_state));
   out.mutable_counts()->set_imported(header.counts.imported);
   out.mutable_counts()->set_attempts(header.counts.attempts);
@@ -142,6 +160,9 @@ core::JobHeader FromStored(const StoredJob& stored) {
   out.exhausted = stored.exhausted();
   out.exhausted_reason = stored.exhausted_reason();
   out.finished = stored.finished();
+  out.rungs_reached = stored.rungs_reached();
+  out.steps_run = stored.steps_run();
+  out.steps_repeated = stored.steps_repeated();
   const int states = std::min<int>(stored.counts().by_state_size(), std::size(out.counts.by_state));
   for (int i = 0; i < states; ++i) out.counts.by_state[i] = stored.counts().by_state(i);
   out.counts.imported = stored.counts().imported();

@@ -13,19 +13,10 @@ void Add(Fields& fields, absl::string_view path, absl::string_view text) {
 }
 
 void AddStrategy(const v1::Strategy& strategy, Fields& fields) {
-  constexpr absl::string_view kUse =
-      "is not served by this version; use strategy.bayesian, strategy.random or strategy.grid";
-  switch (strategy.strategy_case()) {
-    case v1::Strategy::kHyperband:
-      return Add(fields, "strategy.hyperband", absl::StrCat("Hyperband ", kUse));
-    case v1::Strategy::kCustom:
-      return Add(fields, "strategy.custom", absl::StrCat("a strategy that is linked in ", kUse));
-    case v1::Strategy::STRATEGY_NOT_SET:  // bayesian
-    case v1::Strategy::kBayesian:
-    case v1::Strategy::kRandom:
-    case v1::Strategy::kGrid:
-      return;
-  }
+  if (!strategy.has_custom()) return;
+  Add(fields, "strategy.custom",
+      "a strategy that is linked in is not served by this version; use strategy.bayesian, strategy.random, "
+      "strategy.grid or strategy.hyperband");
 }
 
 // `Message` has the arms container, slurm, kubernetes and sagemaker.
@@ -85,11 +76,10 @@ std::vector<std::string> UnimplementedFields(const v1::TuningJobSpec& spec) {
     Add(fields, "completion_criteria.convergence",
         "needs a model, which this version does not have; use completion_criteria.max_trials_not_improving");
   }
-  if (spec.has_early_stopping()) {
-    Add(fields, "early_stopping", "early stopping is not served by this version; leave it out");
-  }
-  if (!spec.health_rules().empty()) {
-    Add(fields, "health_rules", "health rules are not served by this version; leave them out");
+  if (spec.early_stopping().has_custom()) {
+    Add(fields, "early_stopping.custom",
+        "a rule that is linked in is not served by this version; use median, percentile, threshold, "
+        "successive_halving or curve");
   }
   if (spec.has_warm_start()) {
     Add(fields, "warm_start",

@@ -101,6 +101,8 @@ class MemoryStorage : public Storage {
   absl::Status CreateJob(const core::JobHeader& header) override;
   absl::StatusOr<LoadedJob> LoadJob(const std::string& job_id) const override;
   absl::StatusOr<JobRecord> ReadJob(const std::string& job_id) const override;
+  absl::StatusOr<std::vector<core::MeasurementPut>> ReadMetric(const std::string& job_id,
+                                                               const std::string& metric) const override;
   std::vector<absl::Status> Commit(absl::Span<const JobCommit> commits) override;
   absl::StatusOr<ChangePage> ReadChanges(const std::string& job_id, Revision after, int limit) const override;
   absl::StatusOr<Epoch> AcquireJob(const std::string& job_id, const std::string& server, absl::Time now,
@@ -147,6 +149,18 @@ absl::StatusOr<LoadedJob> MemoryStorage::LoadJob(const std::string& job_id) cons
   }
   loaded.measurements = InOrder(std::move(placed));
   return loaded;
+}
+
+absl::StatusOr<std::vector<core::MeasurementPut>> MemoryStorage::ReadMetric(const std::string& job_id,
+                                                                            const std::string& metric) const {
+  absl::ReaderMutexLock lock(&mutex_);
+  const absl::StatusOr<const Job*> job = Find(jobs_, job_id);
+  if (!job.ok()) return job.status();
+  std::vector<PlacedMeasurement> placed;
+  for (const auto& [key, measurement] : (*job)->measurements) {
+    if (key.metric == metric) placed.push_back(measurement);
+  }
+  return InOrder(std::move(placed));
 }
 
 absl::StatusOr<JobRecord> MemoryStorage::ReadJob(const std::string& job_id) const {

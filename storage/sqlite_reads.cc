@@ -154,6 +154,29 @@ absl::StatusOr<LoadedJob> LoadJobFrom(Connection& connection, const std::string&
   return loaded;
 }
 
+absl::StatusOr<std::vector<core::MeasurementPut>> ReadMetricFrom(Connection& connection, const std::string& job_id,
+                                                                 const std::string& metric) {
+  const absl::StatusOr<Transaction> transaction = Transaction::Begin(connection, Transaction::Kind::kRead);
+  if (!transaction.ok()) return transaction.status();
+  const absl::StatusOr<JobRow> job = ReadJobRow(connection, job_id);
+  if (!job.ok()) return job.status();
+  Query rows = connection.Prepare(
+      "SELECT attempt, metric, step, place, value, time, source, trial FROM measurements WHERE job = ? AND metric = ?");
+  rows.Bind(job->id).Bind(absl::string_view(metric));
+  std::vector<PlacedMeasurement> placed;
+  for (;;) {
+    const absl::StatusOr<bool> row = rows.Next();
+    if (!row.ok()) return row.status();
+    if (!*row) break;
+    placed.push_back(ReadMeasurement(rows, static_cast<int32_t>(rows.Int(7))));
+  }
+  std::ranges::sort(placed, {}, &PlacedMeasurement::place);
+  std::vector<core::MeasurementPut> measurements;
+  measurements.reserve(placed.size());
+  for (PlacedMeasurement& one : placed) measurements.push_back(std::move(one.put));
+  return measurements;
+}
+
 absl::StatusOr<JobRecord> ReadJobFrom(Connection& connection, const std::string& job_id) {
   absl::StatusOr<JobRow> job = ReadJobRow(connection, job_id);
   if (!job.ok()) return job.status();

@@ -15,6 +15,8 @@
 namespace tuner::storage {
 
 absl::StatusOr<LoadedJob> LoadJobFrom(Connection& connection, const std::string& job_id);
+absl::StatusOr<std::vector<core::MeasurementPut>> ReadMetricFrom(Connection& connection, const std::string& job_id,
+                                                                 const std::string& metric);
 absl::StatusOr<JobRecord> ReadJobFrom(Connection& connection, const std::string& job_id);
 absl::StatusOr<ChangePage> ReadChangesFrom(Connection& connection, const std::string& job_id, Revision after,
                                            int limit);

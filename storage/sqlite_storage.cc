@@ -104,6 +104,12 @@ class SqliteStorage : public Storage {
     return Read([&](Connection& connection) { return ReadJobFrom(connection, job_id); });
   }
 
+  absl::StatusOr<std::vector<core::MeasurementPut>> ReadMetric(const std::string& job_id,
+                                                               const std::string& metric) const override {
+    if (absl::Status status = CheckJobId(job_id); !status.ok()) return status;
+    return Read([&](Connection& connection) { return ReadMetricFrom(connection, job_id, metric); });
+  }
+
   std::vector<absl::Status> Commit(absl::Span<const JobCommit> commits) override;
 
   absl::StatusOr<ChangePage> ReadChanges(const std::string& job_id, Revision after, int limit) const override {

@@ -99,6 +99,10 @@ class Storage {
   // The header only. NOT_FOUND.
   virtual absl::StatusOr<JobRecord> ReadJob(const std::string& job_id) const = 0;
 
+  // All trials' measurements of one metric, in the order in which they came. NOT_FOUND: the job.
+  virtual absl::StatusOr<std::vector<core::MeasurementPut>> ReadMetric(const std::string& job_id,
+                                                                       const std::string& metric) const = 0;
+
   // Many jobs' commits behind one fsync; one Status each, in order. Of each: ABORTED if its revision or epoch is not
   // the job's any more (load it again), NOT_FOUND; nothing of it is stored then, and the others are not touched. If the
   // store itself fails, all get that error and nothing of any of them is stored.

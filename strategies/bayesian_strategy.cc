@@ -326,7 +326,7 @@ class BayesianStrategy : public Strategy {
         result.exhausted = drawn->exhausted;
         result.exhausted_reason = drawn->exhausted_reason;
         if (drawn->proposals.empty()) break;
-        point = std::get<NewTrial>(drawn->proposals.front()).parameters;
+        point = drawn->proposals.front().parameters;
         units = encoder_.Units(point);
       }
       taken.insert(std::move(units));

@@ -3,13 +3,15 @@
 
 #include "strategies/bayesian_strategy.h"
 #include "strategies/grid_strategy.h"
+#include "strategies/hyperband_strategy.h"
 #include "strategies/random_strategy.h"
 #include "strategies/strategy.h"
 
 namespace tuner::strategies {
 
 absl::Span<const StrategyKind> StrategyKinds() {
-  static const std::array<StrategyKind, 3> kKinds = {BayesianStrategyKind(), RandomStrategyKind(), GridStrategyKind()};
+  static const std::array<StrategyKind, 4> kKinds = {BayesianStrategyKind(), RandomStrategyKind(), GridStrategyKind(),
+                                                     HyperbandStrategyKind()};
   return kKinds;
 }
 

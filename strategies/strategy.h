@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,11 +34,13 @@ using core::StopToken;
 struct PendingTrial {
   int32_t number = 0;
   core::ParameterMap parameters;
+  int64_t resource = 0;  // that it may use; 0: no bound
+  bool paused = false;   // came to the end of its resource and waits for promotion
 };
 
 struct SuggestContext {
-  int64_t ordinal = 0;  // of the first proposal asked for, among the strategy's own, from 0
-  int32_t count = 1;
+  int64_t ordinal = 0;                     // of the first proposal asked for, among the strategy's own, from 0
+  int32_t count = 1;                       // new trials and promotions
   absl::Span<const PendingTrial> pending;  // every trial that has not ended, also those that users added
   // Null: no bound. Once it is true, a strategy with a model answers without it, with basis FALLBACK.
   StopToken stop = nullptr;
@@ -45,6 +48,8 @@ struct SuggestContext {
   // observations that is made now, if need be, for basis.kind FRESH and LAST_FIT, and without the model for FALLBACK.
   // All basis.known_prefix observations must have been observed, and no more.
   const core::Basis* replay = nullptr;
+  // Of `count`, at most so many new ones; unset: all may be. Strategies without promotions are not given it.
+  std::optional<int32_t> new_trials = std::nullopt;
 };
 
 struct NewTrial {
@@ -52,21 +57,25 @@ struct NewTrial {
   int64_t resource = 0;      // 0: no bound
   int32_t reused_trial = 0;  // a completed one at this point, whose result is to count again without a run; 0: none
 };
+// A paused trial is to go on to a larger resource.
 struct ResumeTrial {
   int32_t trial = 0;
   int64_t resource = 0;
+  std::string reason;  // a part of a sentence, with figures
 };
 struct Proposals {
-  std::vector<std::variant<NewTrial, ResumeTrial>> proposals;  // the i-th has ordinal + i; may be fewer than asked for
-  bool exhausted = false;                                      // nothing will ever come after these
-  std::string exhausted_reason;                                // a sentence with figures
+  std::vector<NewTrial> proposals;      // the i-th has ordinal + i; may be fewer than asked for
+  std::vector<ResumeTrial> promotions;  // take their part of the count first
+  bool exhausted = false;               // nothing will ever come after these, neither new nor resumed
+  std::string exhausted_reason;         // a sentence with figures
+  bool waiting = false;                 // nothing comes after these before something is observed
+  std::string waiting_reason;           // a part of a sentence, with figures
   core::Basis basis;
 };
 
+// A trial came to the end of its resource and is paused. `trial` as it is then; the result is the last of its rungs.
 struct RungReached {
-  int32_t trial = 0;
-  int64_t step = 0;
-  double objective = 0;
+  core::Trial trial;
 };
 // A trial ended. `trial` has its final metrics and state.
 struct Finished {
@@ -165,8 +174,10 @@ struct StrategyKind {
   // Number of proposals after which it is exhausted (grid), or 0 if it never is or the number is not known. At most
   // 2^53.
   int64_t (*trial_count)(const core::JobSpec& spec);
+  // The options with what was left to the strategy filled in, as they are stored and shown; null: nothing is.
+  std::string (*resolve)(const core::JobSpec& spec) = nullptr;
 };
-// The built-in ones: random, grid.
+// The built-in ones.
 absl::Span<const StrategyKind> StrategyKinds();
 const StrategyKind* FindStrategyKind(std::string_view name);
 

@@ -2,11 +2,12 @@
 // decided below each. TUNER_REWRITE_DIALOGUES=1 writes the files anew; review the difference.
 //
 //   job [max_trials=N] [parallel=N] [retries=N] [executor=process|external|both] [target=X] [not_improving=N]
-//   [run_time=5m] [failed=N] resume [1/1 ...] | propose x=0.1 x=0.2 ... [exhausted] | begin 1/1 | metrics 1/1
-//   loss@1=0.5 ... | refuse 1/1 REASON finish 1/1 ok|failed|stopped|timeout|lost | ask WORKER N [REQUEST]
-//   [within=200ms] | report 1/1 WORKER loss@1=0.5 ... | complete 1/1 WORKER loss=0.5 (WORKER -: the trial itself)
-//   complete 1/1 WORKER failed|infeasible REASON | add x=0.5 [done=0.3|failed] [REQUEST] | limits [max_trials=N]
-//   [parallel=N] stop | stop-trial N | preempt | timer | after 30s | trials
+//   [run_time=5m] [failed=N] [resources=R] [rule=median|halving|threshold:MAX] [health=CHECK:NUMBER,...] resume [1/1
+//   ...] | propose x=0.1 x=0.2 ... [exhausted] | begin 1/1 | metrics 1/1 loss@1=0.5 ... | refuse 1/1 REASON finish 1/1
+//   ok|failed|stopped|timeout|lost | ask WORKER N [REQUEST] [within=200ms] | report 1/1 WORKER loss@1=0.5 ... |
+//   complete 1/1 WORKER loss=0.5 (WORKER -: the trial itself) complete 1/1 WORKER failed|infeasible REASON | add x=0.5
+//   [done=0.3|failed] [REQUEST] | limits [max_trials=N] [parallel=N] stop | stop-trial N | preempt | timer | after 30s
+//   | trials
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -85,6 +86,10 @@ class Dialogue {
     spec.trial.retries.max_retries = std::stoi(Option(words, "retries", "0"));
     if (const std::string n = Option(words, "not_improving", ""); !n.empty())
       spec.completion.max_trials_not_improving = std::stoi(n);
+    if (const std::string most = Option(words, "resources", ""); !most.empty()) {
+      spec.resources = Resources{std::stoll(most), ""};
+    }
+    ReadRules(words, spec);
     JobHeader header;
     header.job_id = "j";
     header.limits.max_trials = std::stoi(Option(words, "max_trials", "10"));
@@ -95,6 +100,25 @@ class Dialogue {
     state_ = std::make_unique<JobState>(std::move(spec));
     for (const Change& change : FirstChanges(std::move(header), now_)) Apply(change, *state_);
     return Play(Resumed{});
+  }
+
+  // rule=median, halving or threshold:MAX; health=nan,exploding:10,flat:3,gap:0.5,slow:10, with ! behind it: only warn
+  static void ReadRules(const Words& words, JobSpec& spec) {
+    const Words rule = absl::StrSplit(Option(words, "rule", ""), ':');
+    if (rule[0] == "median") spec.early_stopping = MedianRule{.min_curves = 2};
+    if (rule[0] == "halving") spec.early_stopping = HalvingRule{.min_resource = 1, .eta = 2};
+    if (rule[0] == "threshold") spec.early_stopping = ThresholdRule{.min = {}, .max = std::stod(rule.at(1))};
+    for (absl::string_view part : absl::StrSplit(Option(words, "health", ""), ',', absl::SkipEmpty())) {
+      std::string text(part);
+      HealthRule health{.metric = "loss", .check = NotFiniteCheck{}, .stop = text.back() != '!'};
+      if (!health.stop) text.pop_back();
+      const Words parts = absl::StrSplit(text, ':');
+      if (parts[0] == "exploding") health.check = ExplodingCheck{std::stod(parts.at(1))};
+      if (parts[0] == "flat") health.check = NotDecreasingCheck{std::stoi(parts.at(1))};
+      if (parts[0] == "gap") health.check = OverfittingCheck{"train", std::stod(parts.at(1))};
+      if (parts[0] == "slow") health.check = TooSlowCheck{std::stoi(parts.at(1)), absl::Seconds(60)};
+      spec.health_rules.push_back(health);
+    }
   }
 
   static std::vector<Measurement> ReadMeasurements(const Words& words) {
@@ -151,7 +175,19 @@ class Dialogue {
     Proposed event;
     event.first_ordinal = state_->header().next_ordinal;
     for (const std::string& word : words) {
-      if (absl::StartsWith(word, "x=")) event.proposals.push_back({{{"x", std::stod(word.substr(2))}}, 0, 0});
+      if (absl::StartsWith(word, "x=")) {  // x=VALUE or x=VALUE@RESOURCE
+        const Words parts = absl::StrSplit(word.substr(2), '@');
+        event.proposals.push_back({{{"x", std::stod(parts[0])}}, parts.size() == 2 ? std::stoll(parts[1]) : 0, 0});
+      }
+      if (absl::StartsWith(word, "promote=")) {  // promote=TRIAL@RESOURCE
+        const Words parts = absl::StrSplit(word.substr(8), '@');
+        event.promotions.push_back({std::stoi(parts[0]), std::stoll(parts.at(1)), "as told"});
+      }
+      if (word == "waiting") {
+        event.waiting = true;
+        event.waiting_reason = "no paused trial is good enough";
+        event.basis.known_prefix = state_->observed();
+      }
       if (absl::StartsWith(word, "reused=")) event.proposals.back().reused_trial = std::stoi(word.substr(7));
       if (word == "exhausted") {
         event.exhausted = true;
@@ -244,7 +280,10 @@ class Dialogue {
       absl::StrAppend(&text, ", attempt ", last.number, " ", kReasons[static_cast<int>(last.start_reason)], " on ",
                       last.executor);
     }
+    if (trial.resource > 0) absl::StrAppend(&text, ", resource ", trial.resource);
+    if (trial.steps_repeated > 0) absl::StrAppend(&text, ", repeated ", trial.steps_repeated, " of ", trial.steps_run);
     if (trial.objective) absl::StrAppend(&text, ", loss ", *trial.objective);
+    for (const HealthWarning& warning : trial.warnings) absl::StrAppend(&text, ", warned: ", warning.text);
     for (const Objective& objective : state_->spec().additional_objectives) {
       const auto value = trial.final_metrics.find(objective.metric);
       if (value != trial.final_metrics.end()) absl::StrAppend(&text, ", ", objective.metric, " ", value->second);
@@ -254,11 +293,14 @@ class Dialogue {
 
   std::string Show(const Effect& effect) const {
     if (const auto* ask = std::get_if<AskStrategy>(&effect)) {
-      return absl::StrCat("ask the strategy for ", ask->count, " from ordinal ", ask->first_ordinal, " within ",
+      const std::string fresh = ask->new_trials ? absl::StrCat(" (", *ask->new_trials, " new)") : "";
+      return absl::StrCat("ask the strategy for ", ask->count, fresh, " from ordinal ", ask->first_ordinal, " within ",
                           absl::FormatDuration(ask->deadline - now_));
     }
-    if (const auto* tell = std::get_if<TellStrategy>(&effect))
-      return absl::StrCat("tell the strategy of trial ", tell->trial);
+    if (const auto* tell = std::get_if<TellStrategy>(&effect)) {
+      return absl::StrCat("tell the strategy of trial ", tell->trial,
+                          tell->rung ? absl::StrCat(" at rung ", *tell->rung + 1) : "");
+    }
     if (const auto* launch = std::get_if<Launch>(&effect)) return "launch " + Show(launch->run);
     if (const auto* stop = std::get_if<StopRun>(&effect)) {
       return absl::StrCat("stop ", Show(stop->run), " within ", absl::FormatDuration(stop->grace));

@@ -45,7 +45,7 @@ std::vector<core::Trial> PlayJob(const core::JobSpec& spec, const MakeStrategy& 
       trials[index].state = core::TrialState::kCompleted;
       trials[index].objective = 0.1 * static_cast<double>(index);
       trials[index].finish_seq = ++finished;
-      host->Observe("uid", trials[index]);
+      host->Observe("uid", strategies::Finished{trials[index]});
       next_to_finish = std::max(next_to_finish, index + 1);
     }
   }
@@ -137,7 +137,7 @@ TEST_F(ReplayScripted, SaysWhatIsMissing) {
   for (core::Trial& trial : trials) trial.basis.known_prefix = 1'000;
   const auto report = Replay(spec_, trials, make_, nullptr);
   EXPECT_TRUE(absl::IsDataLoss(report.status()));
-  EXPECT_THAT(std::string(report.status().message()), HasSubstr("1000 trials had finished"));
+  EXPECT_THAT(std::string(report.status().message()), HasSubstr("1000 results were known"));
   EXPECT_TRUE(absl::IsCancelled(Replay(spec_, trials, make_, [] { return true; }).status()));
   EXPECT_THAT(Run({}).other_fingerprints, IsEmpty());
 }

@@ -48,13 +48,13 @@ class Gate {
   int waiting_ = 0;
 };
 
-core::Trial Result(int32_t number, double x, double objective) {
+strategies::Finished Result(int32_t number, double x, double objective) {
   core::Trial trial;
   trial.number = number;
   trial.parameters["x"] = x;
   trial.state = core::TrialState::kCompleted;
   trial.objective = objective;
-  return trial;
+  return {trial};
 }
 
 class HostFitsTest : public ::testing::Test {
@@ -220,9 +220,9 @@ TEST_F(HostFitsTest, TheNumberOfThreadsChangesNoSuggestion) {
       host->Ask("a", {i, 1, absl::InfiniteFuture()}, {});
       answers.Await(static_cast<size_t>(i) + 1);
       points.back().push_back(answers.Last().proposals[0].parameters);
-      core::Trial trial = Result(i + 1, 0, 1.0 / (i + 1));
-      trial.parameters = points.back().back();
-      host->Observe("a", trial);
+      strategies::Finished result = Result(i + 1, 0, 1.0 / (i + 1));
+      result.trial.parameters = points.back().back();
+      host->Observe("a", result);
       if (host->WantsExpectations("a")) host->Expect("a", {i + 1, 1}, {});
     }
   }

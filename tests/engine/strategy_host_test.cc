@@ -28,7 +28,7 @@ TEST(StrategyHost, ShowsFinishedTrialsBeforeItAsks) {
   core::Trial seen;
   seen.number = 1;
   seen.parameters["x"] = true;
-  host->Build("uid", Spec("random"), {seen});
+  host->Build("uid", Spec("random"), {strategies::Finished{seen}});
   host->Ask("uid", {0, 1}, {});
   answers.Await(1);
   ASSERT_THAT(answers.all[0].proposals, SizeIs(1));
@@ -36,7 +36,7 @@ TEST(StrategyHost, ShowsFinishedTrialsBeforeItAsks) {
   host->Observe("uid", [] {
     core::Trial trial;
     trial.parameters["x"] = false;
-    return trial;
+    return strategies::Finished{trial};
   }());
   host->Ask("uid", {1, 1}, {});
   answers.Await(2);

@@ -238,12 +238,10 @@ TEST_P(Unimplemented, IsNamedWithWhatToDoInstead) {
 
 const std::vector<UnimplementedCase>& UnimplementedCases() {
   static const std::vector<UnimplementedCase> cases = {
-      {"strategy.hyperband", "strategy: {hyperband: {max_resource: 9}}"},
       {"strategy.custom", "strategy: {custom: {name: mine}}"},
       {"limits.max_cost", "limits: {max_cost: 5}"},
       {"completion_criteria.convergence", "completion_criteria: {convergence: true}"},
-      {"early_stopping", "early_stopping: {median: {}}"},
-      {"health_rules", "health_rules: [{metric: loss, not_finite: {}}]"},
+      {"early_stopping.custom", "early_stopping: {custom: {name: mine}}"},
       {"warm_start", "warm_start: {parents: [tuningJobs/a], type: TRANSFER_LEARNING}"},
       {"trial.container", "trial: {container: {image: a}}"},
       {"trial.slurm", "trial: {slurm: {command: [a]}}"},
@@ -308,15 +306,15 @@ definitions:
 
 TEST(ConvertSpecTest, EveryUnimplementedFieldIsNamedAtOnce) {
   const ParsedSpec parsed = Parse(R"(
-strategy: {hyperband: {max_resource: 9}}
+strategy: {custom: {name: mine}}
 limits: {max_cost: 3}
-early_stopping: {median: {}}
+early_stopping: {custom: {name: mine}}
 trial: {container: {image: a}}
 notifications: [{command: {command: [a]}}]
 )");
   std::vector<std::string> fields;
   for (const std::string& text : parsed.unimplemented) fields.push_back(text.substr(0, text.find(':')));
-  EXPECT_THAT(fields, ElementsAre("strategy.hyperband", "limits.max_cost", "early_stopping", "trial.container",
+  EXPECT_THAT(fields, ElementsAre("strategy.custom", "limits.max_cost", "early_stopping.custom", "trial.container",
                                   "notifications"));
 }
 

@@ -116,7 +116,9 @@ TEST(MessageTextTest, JsonHasSnakeCaseNamesAndShowsZeros) {
   "create_time": "2025-01-31T11:00:00Z",
   "resource": "0",
   "run_time": "-0.001500s",
-  "measurement_count": "0"
+  "measurement_count": "0",
+  "steps_run": "0",
+  "steps_repeated": "0"
 }
 )");
   v1::ReportMeasurementsResponse response;

@@ -76,8 +76,8 @@ void ExpectSame(const core::Attempt& a, const core::Attempt& b) {
 
 void ExpectSame(const core::Trial& a, const core::Trial& b) {
   const auto& [number, parameters, state, reason, origin, objective, best_objective, final_metrics, attempts, basis,
-               create_time, start_time, end_time, resource, ordinal, measurement_count, finish_seq, retry_time, stop_as,
-               request_id, failures] = a;
+               create_time, start_time, end_time, resource, ordinal, measurement_count, rungs, warnings, steps_run,
+               steps_repeated, finish_seq, retry_time, stop_as, request_id, failures] = a;
   EXPECT_EQ(number, b.number);
   EXPECT_TRUE(SameMap(parameters, b.parameters));
   EXPECT_EQ(state, b.state);
@@ -104,6 +104,22 @@ void ExpectSame(const core::Trial& a, const core::Trial& b) {
   EXPECT_EQ(resource, b.resource);
   EXPECT_EQ(ordinal, b.ordinal);
   EXPECT_EQ(measurement_count, b.measurement_count);
+  ASSERT_EQ(rungs.size(), b.rungs.size());
+  for (size_t i = 0; i < rungs.size(); ++i) {
+    const auto& [rung_resource, rung_objective, time, finished_before, seq] = rungs[i];
+    EXPECT_EQ(rung_resource, b.rungs[i].resource);
+    EXPECT_EQ(rung_objective, b.rungs[i].objective);
+    EXPECT_EQ(time, b.rungs[i].time);
+    EXPECT_EQ(finished_before, b.rungs[i].finished_before);
+    EXPECT_EQ(seq, b.rungs[i].seq);
+  }
+  ASSERT_EQ(warnings.size(), b.warnings.size());
+  for (size_t i = 0; i < warnings.size(); ++i) {
+    EXPECT_EQ(warnings[i].rule, b.warnings[i].rule);
+    EXPECT_EQ(warnings[i].text, b.warnings[i].text);
+  }
+  EXPECT_EQ(steps_run, b.steps_run);
+  EXPECT_EQ(steps_repeated, b.steps_repeated);
   EXPECT_EQ(finish_seq, b.finish_seq);
   EXPECT_EQ(retry_time, b.retry_time);
   EXPECT_EQ(stop_as, b.stop_as);
@@ -114,7 +130,8 @@ void ExpectSame(const core::Trial& a, const core::Trial& b) {
 void ExpectSame(const core::JobHeader& a, const core::JobHeader& b) {
   const auto& [job_id, uid, spec_bytes, base_dir, provenance_bytes, advice, request_id, spec_hash, tags, status,
                stop_as, reason, limits, create_time, update_time, end_time, grid_size, next_ordinal, exhausted,
-               exhausted_reason, finished, counts, best_trial, best_objective, best_finish_seq, pareto_front] = a;
+               exhausted_reason, finished, rungs_reached, steps_run, steps_repeated, counts, best_trial, best_objective,
+               best_finish_seq, pareto_front] = a;
   EXPECT_EQ(job_id, b.job_id);
   EXPECT_EQ(uid, b.uid);
   EXPECT_EQ(spec_bytes, b.spec_bytes);
@@ -138,6 +155,9 @@ void ExpectSame(const core::JobHeader& a, const core::JobHeader& b) {
   EXPECT_EQ(grid_size, b.grid_size);
   EXPECT_EQ(next_ordinal, b.next_ordinal);
   EXPECT_EQ(exhausted, b.exhausted);
+  EXPECT_EQ(rungs_reached, b.rungs_reached);
+  EXPECT_EQ(steps_run, b.steps_run);
+  EXPECT_EQ(steps_repeated, b.steps_repeated);
   EXPECT_EQ(exhausted_reason, b.exhausted_reason);
   EXPECT_EQ(finished, b.finished);
   const auto& [by_state, imported, attempts] = counts;

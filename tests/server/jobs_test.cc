@@ -106,7 +106,7 @@ TEST_F(JobsTest, ValidateOnlyStoresNothing) {
 TEST_F(JobsTest, RefusalsOfCreation) {
   v1::CreateTuningJobResponse response;
   v1::TuningJobSpec spec = AskTellSpec("job");
-  spec.mutable_strategy()->mutable_hyperband()->set_max_resource(9);
+  spec.mutable_strategy()->mutable_custom()->set_name("mine");
   EXPECT_EQ(TryCreate(spec, "", &response).error_code(), StatusCode::UNIMPLEMENTED);
   const grpc::Status long_id = TryCreate(AskTellSpec("job"), std::string(129, 'x'), &response);
   EXPECT_EQ(long_id.error_code(), StatusCode::INVALID_ARGUMENT);

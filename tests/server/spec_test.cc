@@ -65,12 +65,12 @@ TEST(BuildJobTest, OptionsInAListAreNamedByTheirPlace) {
 
 TEST(BuildJobTest, UnimplementedNamesAllThatIsMissing) {
   v1::TuningJobSpec spec = AskTellSpec("job");
-  spec.mutable_strategy()->mutable_hyperband()->set_max_resource(9);
-  spec.mutable_early_stopping()->mutable_median();
+  spec.mutable_strategy()->mutable_custom()->set_name("mine");
+  spec.mutable_early_stopping()->mutable_custom()->set_name("mine");
   const absl::Status status = Build(spec).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("strategy.hyperband"));
-  EXPECT_THAT(std::string(status.message()), HasSubstr("early_stopping"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("strategy.custom"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("early_stopping.custom"));
 }
 
 TEST(BuildJobTest, ChoosesASeedAndStoresIt) {

@@ -217,8 +217,10 @@ TEST(ComponentsTest, DescribeEveryOption) {
 
 TEST(ComponentsTest, SayWhatIsThere) {
   for (const v1::ComponentInfo& info : StrategyInfos()) {
-    EXPECT_EQ(info.available(), info.name() == "bayesian" || info.name() == "random" || info.name() == "grid")
-        << info.name();
+    EXPECT_EQ(info.available(), info.name() != "custom") << info.name();
+  }
+  for (const v1::ComponentInfo& info : EarlyStoppingRuleInfos()) {
+    EXPECT_EQ(info.available(), info.name() != "custom") << info.name();
   }
   for (const v1::ComponentInfo& info : ExecutorInfos({{"external", {.is_external = true}}}, {{"process", "no room"}})) {
     EXPECT_EQ(info.available(), info.name() == "external") << info.name();

@@ -36,6 +36,11 @@ class CrashingStorage : public storage::Storage {
     if (dead_) return Dead();
     return inner_->LoadJob(job_id);
   }
+  absl::StatusOr<std::vector<core::MeasurementPut>> ReadMetric(const std::string& job_id,
+                                                               const std::string& metric) const override {
+    if (dead_) return Dead();
+    return inner_->ReadMetric(job_id, metric);
+  }
   absl::StatusOr<storage::JobRecord> ReadJob(const std::string& job_id) const override {
     if (dead_) return Dead();
     return inner_->ReadJob(job_id);

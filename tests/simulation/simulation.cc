@@ -23,6 +23,7 @@
 #include "tests/simulation/crashing_storage.h"
 #include "tuner/engine/engine.h"
 #include "tuner/engine/replay.h"
+#include "tuner/v1/strategies.pb.h"
 
 namespace tuner::simulation {
 namespace {
@@ -192,6 +193,8 @@ class Simulation {
     }
     spec.space = core::SearchSpace::Make(std::move(parameters));
     spec.strategy.name = grid ? "grid" : Chance(0.5) ? "random" : "scripted";
+    if (!grid && spec.additional_objectives.empty() && Chance(0.35)) MakeHyperband(spec);
+    AddRules(spec);
     spec.random_seed = Below(1'000);
     spec.limits.max_trials =
         grid ? static_cast<int32_t>(*spec.space.PointCount(true)) : 1 + static_cast<int32_t>(Below(25));
@@ -208,6 +211,29 @@ class Simulation {
     return spec;
   }
 
+  void MakeHyperband(core::JobSpec& spec) {
+    v1::HyperbandStrategy options;
+    options.set_max_resource(1 + static_cast<int32_t>(Below(6)));
+    options.set_eta(2 + static_cast<int32_t>(Below(2)));
+    options.set_synchronous(Chance(0.4));
+    if (Chance(0.5)) options.set_brackets(1);
+    options.set_sampler(Chance(0.5) ? v1::HyperbandStrategy::RANDOM : v1::HyperbandStrategy::MODEL);
+    spec.strategy = {"hyperband", options.SerializeAsString()};
+    spec.resources = core::Resources{options.max_resource(), ""};
+  }
+
+  void AddRules(core::JobSpec& spec) {
+    if (!spec.resources && spec.additional_objectives.empty() && Chance(0.4)) {
+      const core::EarlyStoppingRule rules[] = {
+          core::MedianRule{.min_curves = 2}, core::PercentileRule{.percentile = 40},
+          core::ThresholdRule{.min = 0.05, .max = 0.95}, core::HalvingRule{.min_resource = 1, .eta = 2},
+          core::CurveRule{.final_step = 6, .min_steps = 3}};
+      spec.early_stopping = rules[Below(5)];
+    }
+    if (Chance(0.2)) spec.health_rules.push_back({"loss", core::NotFiniteCheck{}, Chance(0.5)});
+    if (Chance(0.2)) spec.health_rules.push_back({"loss", core::NotDecreasingCheck{2}, Chance(0.5)});
+  }
+
   void CreateJob(int index) {
     core::JobSpec spec = RandomSpec(index);
     const std::string job_id = spec.name;
@@ -222,7 +248,10 @@ class Simulation {
     if (!store_->ReadJob(job_id).ok()) {  // died before it was stored: nothing was acknowledged
       specs_.erase(job_id);
       limits_.erase(job_id);
+      return;
     }
+    seen_[job_id].limits = limits_[job_id];  // whatever is told before the first look
+    seen_[job_id].checked = true;
   }
 
   // ---- what happens
@@ -506,6 +535,7 @@ class Simulation {
     }
     if (core::IsTerminal(header.status) && (now.active > 0 || header.reason.empty())) Violation("a job ended untidily");
     CheckResult(job_id, *loaded);
+    CheckRungs(job_id, *loaded);
     CheckWorld(job_id, *loaded);
     seen = std::move(now);
   }
@@ -558,6 +588,31 @@ class Simulation {
     }
   }
 
+  // Resources rise rung by rung and are never passed; each promotion is from a rung that was reached, once; of a rung
+  // no more go on than its best share.
+  void CheckRungs(const std::string& job_id, const storage::LoadedJob& loaded) {
+    const std::optional<core::Resources>& resources = specs_[job_id].resources;
+    if (!resources) return;
+    for (const core::Trial& trial : loaded.trials) {
+      const std::string name = absl::StrCat("trial ", trial.number, " of ", job_id);
+      int64_t before = 0;
+      for (const core::RungResult& rung : trial.rungs) {
+        if (rung.resource <= before) Violation(name + " reached a rung twice");
+        before = rung.resource;
+      }
+      if (before >= resources->max || trial.resource > resources->max) Violation(name + " passed its largest resource");
+      if (trial.resource < before) Violation(name + " fell back to a smaller resource");
+      const auto promotions =
+          std::ranges::count(trial.attempts, core::StartReason::kPromotion, &core::Attempt::start_reason);
+      if (promotions > static_cast<int64_t>(trial.rungs.size())) Violation(name + " was promoted twice from a rung");
+      if (trial.state == TrialState::kPaused && trial.resource != before) Violation(name + " is paused at no rung");
+      if (trial.state == TrialState::kCompleted && trial.origin == core::TrialOrigin::kStrategy &&
+          trial.resource != resources->max) {
+        Violation(name + " completed below the largest resource");
+      }
+    }
+  }
+
   void CheckWorld(const std::string& job_id, const storage::LoadedJob& loaded) {
     for (const executors::RunSpec& spec : world_->launched()) {
       if (spec.id.job_id != job_id) continue;
@@ -589,6 +644,9 @@ class Simulation {
     for (const core::Trial& trial : loaded->trials) {
       ++outcome_.trials;
       outcome_.attempts += static_cast<int>(trial.attempts.size());
+      outcome_.promotions += static_cast<int>(
+          std::ranges::count(trial.attempts, core::StartReason::kPromotion, &core::Attempt::start_reason));
+      outcome_.early_stopped += trial.state == TrialState::kEarlyStopped;
       auto entry = store_->ReadTrial(job_id, trial.number);
       for (const core::Measurement& m : entry->measurements) {
         ++outcome_.measurements;

@@ -18,6 +18,8 @@ struct Outcome {
   int refused_commits = 0;
   int trials = 0;
   int attempts = 0;
+  int promotions = 0;
+  int early_stopped = 0;
   int measurements = 0;
   int steps = 0;
   int fresh = 0, last_fit = 0, fallback = 0;  // suggestions, by the kind of their basis

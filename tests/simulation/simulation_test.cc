@@ -27,6 +27,8 @@ TEST(Simulation, WhatMustAlwaysHoldHoldsOverRandomHistories) {
     sum.refused_commits += outcome.refused_commits;
     sum.trials += outcome.trials;
     sum.attempts += outcome.attempts;
+    sum.promotions += outcome.promotions;
+    sum.early_stopped += outcome.early_stopped;
     sum.measurements += outcome.measurements;
     sum.fresh += outcome.fresh;
     sum.last_fit += outcome.last_fit;
@@ -35,9 +37,12 @@ TEST(Simulation, WhatMustAlwaysHoldHoldsOverRandomHistories) {
   }
   std::cout << "simulation: seeds " << first << ".." << first + seeds - 1 << ", " << sum.crashes << " crashes, "
             << sum.refused_commits << " refused commits, " << sum.trials << " trials, " << sum.attempts << " attempts, "
-            << sum.measurements << " measurements, suggestions " << sum.fresh << " FRESH, " << sum.last_fit
-            << " LAST_FIT, " << sum.fallback << " FALLBACK, all recomputed; 0 violations\n";
+            << sum.promotions << " promotions, " << sum.early_stopped << " stopped early, " << sum.measurements
+            << " measurements, suggestions " << sum.fresh << " FRESH, " << sum.last_fit << " LAST_FIT, " << sum.fallback
+            << " FALLBACK, all recomputed; 0 violations\n";
   EXPECT_GT(sum.crashes, seeds / 4);
+  EXPECT_GT(sum.promotions, seeds / 10);
+  EXPECT_GT(sum.early_stopped, seeds / 10);
   EXPECT_GT(sum.trials, seeds);
   EXPECT_GT(sum.last_fit, seeds / 4);
   EXPECT_GT(sum.fallback, seeds / 4);

@@ -16,6 +16,10 @@ class FaultyStorage : public Storage {
     return Write(WriteKind::kCreateJob, [&] { return inner_->CreateJob(header); });
   }
   absl::StatusOr<LoadedJob> LoadJob(const std::string& job_id) const override { return inner_->LoadJob(job_id); }
+  absl::StatusOr<std::vector<core::MeasurementPut>> ReadMetric(const std::string& job_id,
+                                                               const std::string& metric) const override {
+    return inner_->ReadMetric(job_id, metric);
+  }
   absl::StatusOr<JobRecord> ReadJob(const std::string& job_id) const override { return inner_->ReadJob(job_id); }
   std::vector<absl::Status> Commit(absl::Span<const JobCommit> commits) override {
     const Fault fault = plan_(WriteKind::kCommit);

@@ -113,6 +113,17 @@ core::Trial RandomTrial(Random& random, int32_t number) {
   trial.attempts.front().lease_expire_time = MaybeTime(random);
   trial.measurement_count = Below(random, 1000);
   trial.failures = static_cast<int32_t>(Below(random, 3));
+  while (Coin(random)) {
+    trial.rungs.push_back({.resource = Below(random, 100),
+                           .objective = RandomValue(random),
+                           .time = RandomTime(random),
+                           .finished_before = Below(random, 50),
+                           .seq = Below(random, 50)});
+  }
+  if (Coin(random))
+    trial.warnings.push_back({.rule = static_cast<int32_t>(Below(random, 20)), .text = RandomText(random)});
+  trial.steps_run = Below(random, 1000);
+  trial.steps_repeated = Below(random, 10);
   return trial;
 }
 

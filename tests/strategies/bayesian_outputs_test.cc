@@ -165,7 +165,7 @@ TEST(BayesianOutputsTest, ReusesKnownResultsOneAtATime) {
   for (int i = 0; i < 40; ++i) {
     const Proposals proposals = Ask(*strategy, i);
     ASSERT_EQ(proposals.proposals.size(), 1u);
-    const auto& proposal = std::get<NewTrial>(proposals.proposals.front());
+    const auto& proposal = proposals.proposals.front();
     Finished finished = FinishedTrial(i + 1, proposal.parameters);
     const auto at = [&](const char* name) { return std::get<int64_t>(proposal.parameters.at(name)); };
     finished.trial.objective = std::pow(at("x") - 4, 2) + static_cast<double>(at("y"));

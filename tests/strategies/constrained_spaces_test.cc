@@ -124,6 +124,11 @@ TEST_P(ConstrainedSpacesTest, NoProposalBreaksAConstraint) {
         for (const PendingTrial& trial : pending) Tell(*strategy, FinishedTrial(trial.number, trial.parameters));
         pending.clear();
       }
+      if (proposals.waiting) {
+        for (const PendingTrial& trial : pending) Tell(*strategy, FinishedTrial(trial.number, trial.parameters));
+        pending.clear();
+        continue;
+      }
       if (!proposals.exhausted) {
         ASSERT_FALSE(proposals.proposals.empty());
         continue;

@@ -10,6 +10,7 @@
 #include "gtest/gtest.h"
 #include "strategies/strategy.h"
 #include "tests/core/random_space.h"
+#include "tuner/v1/strategies.pb.h"
 
 namespace tuner::strategies {
 
@@ -19,6 +20,13 @@ inline core::JobSpec SpecOf(std::string_view strategy, std::vector<core::Paramet
   spec.objective.metric = "loss";
   spec.space = core::SearchSpace::Make(std::move(parameters));
   spec.strategy.name = std::string(strategy);
+  if (strategy == "hyperband") {
+    v1::HyperbandStrategy options;
+    options.set_max_resource(9);
+    spec.strategy.bytes = options.SerializeAsString();
+    spec.strategy.bytes = FindStrategyKind(strategy)->resolve(spec);
+    spec.resources = core::Resources{9, ""};
+  }
   spec.random_seed = seed;
   return spec;
 }
@@ -45,7 +53,7 @@ inline Finished FinishedTrial(int32_t number, core::ParameterMap parameters,
 inline std::vector<core::ParameterMap> Points(const Proposals& proposals) {
   std::vector<core::ParameterMap> points;
   for (const auto& proposal : proposals.proposals) {
-    if (const auto* fresh = std::get_if<NewTrial>(&proposal)) points.push_back(fresh->parameters);
+    points.push_back(proposal.parameters);
   }
   return points;
 }

@@ -130,8 +130,8 @@ Fields FieldsOf(const google::protobuf::Struct& object) {
   }
   // The API's own scalars that are no metrics.
   if (object.fields().count("parameters") > 0) {
-    for (const char* name :
-         {"name", "start_time", "run_time", "resource", "ordinal", "definition", "measurement_count"})
+    for (const char* name : {"name", "start_time", "run_time", "resource", "ordinal", "definition", "measurement_count",
+                             "steps_run", "steps_repeated"})
       fields.erase(name);
   }
   return fields;

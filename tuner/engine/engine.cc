@@ -11,8 +11,10 @@
 #include "absl/container/btree_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "core/early_stopping.h"
 #include "core/job_machine.h"
 #include "tuner/engine/dispatcher.h"
+#include "tuner/engine/history.h"
 #include "tuner/engine/job_runner.h"
 #include "tuner/engine/strategy_host.h"
 
@@ -67,7 +69,10 @@ using Incoming = std::variant<CreateRequest, PostRequest, DeleteRequest, Adopted
 std::vector<strategies::PendingTrial> PendingTrials(const core::JobState& state) {
   std::vector<strategies::PendingTrial> pending;
   for (const std::set<int32_t>* numbers : {&state.active(), &state.queued(), &state.paused()}) {
-    for (int32_t number : *numbers) pending.push_back({number, state.FindTrial(number)->parameters});
+    for (int32_t number : *numbers) {
+      const core::Trial& trial = *state.FindTrial(number);
+      pending.push_back({number, trial.parameters, trial.resource, trial.state == core::TrialState::kPaused});
+    }
   }
   std::sort(pending.begin(), pending.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
   return pending;
@@ -469,6 +474,12 @@ absl::Status EngineImpl::Load(JobRunner& job) {
   if (!spec.ok()) {
     return absl::DataLossError(absl::StrCat("the stored specification cannot be read: ", spec.status().message()));
   }
+  if (spec->early_stopping && core::ComparesCurves(*spec->early_stopping)) {
+    absl::StatusOr<std::vector<core::MeasurementPut>> curves =
+        env_.storage->ReadMetric(job.job_id, spec->objective.metric);
+    if (!curves.ok()) return curves.status();
+    std::ranges::move(*curves, std::back_inserter(loaded->measurements));
+  }
   job.epoch = *epoch;
   Install(job, *std::move(spec), *std::move(loaded));
   return absl::OkStatus();
@@ -483,19 +494,13 @@ void EngineImpl::Install(JobRunner& job, core::JobSpec spec, storage::LoadedJob 
   job.state = std::make_unique<core::JobState>(std::move(spec));
   core::JobState& state = *job.state;
   Apply(core::JobPut{std::move(loaded.record.header)}, state);
-  std::vector<core::Trial> finished;
-  for (core::Trial& trial : loaded.trials) {
-    if (trial.finish_seq > 0) finished.push_back(trial);
-    Apply(core::TrialPut{std::move(trial)}, state);
-  }
+  for (core::Trial& trial : loaded.trials) Apply(core::TrialPut{std::move(trial)}, state);
   for (core::MeasurementPut& put : loaded.measurements) Apply(std::move(put), state);
   state.live.start_allowed = options_.start_trials;
   state.live.preempted = preempted_;
   job_of_uid_[state.header().uid] = job.job_id;
 
-  std::sort(finished.begin(), finished.end(),
-            [](const core::Trial& a, const core::Trial& b) { return a.finish_seq < b.finish_seq; });
-  strategies_->Build(state.header().uid, state.spec(), std::move(finished));
+  strategies_->Build(state.header().uid, state.spec(), HistoryOf(state.trials()));
 
   job.phase = JobRunner::Phase::kAdopting;
   job.adopted.clear();
@@ -665,9 +670,13 @@ void EngineImpl::ActOn(JobRunner& job) {
       }
     } else if (const auto* tell = std::get_if<core::TellStrategy>(&effect)) {
       const core::Trial& trial = *state.FindTrial(tell->trial);
-      strategies_->Observe(state.header().uid, trial);
+      if (tell->rung) {
+        strategies_->Observe(state.header().uid, AtRung(trial, *tell->rung));
+      } else {
+        strategies_->Observe(state.header().uid, strategies::Finished{trial});
+      }
       for (const core::Attempt& attempt : trial.attempts) {
-        job.attached.erase(MakeRunId(state, {trial.number, attempt.number}));
+        if (attempt.end_time) job.attached.erase(MakeRunId(state, {trial.number, attempt.number}));
       }
     } else if (const auto* ask = std::get_if<core::AskStrategy>(&effect)) {
       strategies_->Ask(state.header().uid, *ask, PendingTrials(state));

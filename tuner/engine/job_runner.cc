@@ -43,7 +43,12 @@ executors::RunSpec MakeRunSpec(const core::JobState& state, const core::Trial& t
   spec.inputs = job.trial.inputs;
   spec.environment = job.trial.environment;
   spec.service_environment = service_environment(spec.id);
-  if (trial.resource > 0) spec.service_environment["TUNER_RESOURCE"] = std::to_string(trial.resource);
+  if (trial.resource > 0) {
+    spec.service_environment["TUNER_RESOURCE"] = std::to_string(trial.resource);
+    if (job.resources && !job.resources->parameter.empty()) {
+      spec.static_parameters[job.resources->parameter] = trial.resource;
+    }
+  }
   spec.base_dir = state.header().base_dir;
   spec.checkpoint_dir = job.trial.checkpoint_dir;
   spec.max_parallel = state.header().limits.max_parallel_trials;

@@ -13,20 +13,22 @@ core::Proposed ToProposed(const core::AskStrategy& ask, absl::StatusOr<strategie
     proposed.error = result.status();
     return proposed;
   }
-  for (auto& proposal : result->proposals) {
-    auto* trial = std::get_if<strategies::NewTrial>(&proposal);
-    if (trial == nullptr) {
-      proposed.error = absl::UnimplementedError("the strategy resumes a trial, which this version does not do");
-      return proposed;
-    }
-    proposed.proposals.push_back({std::move(trial->parameters), trial->resource, trial->reused_trial});
+  for (strategies::NewTrial& trial : result->proposals) {
+    proposed.proposals.push_back({std::move(trial.parameters), trial.resource, trial.reused_trial});
+  }
+  for (strategies::ResumeTrial& promotion : result->promotions) {
+    proposed.promotions.push_back({promotion.trial, promotion.resource, std::move(promotion.reason)});
   }
   proposed.basis = std::move(result->basis);
   proposed.basis.first_ordinal = ask.first_ordinal;
-  proposed.basis.asked_count = ask.count;
+  // New ones only: promotions are not recomputed.
+  proposed.basis.asked_count =
+      std::min(ask.new_trials.value_or(ask.count), ask.count - static_cast<int32_t>(proposed.promotions.size()));
   proposed.exhausted = result->exhausted;
   proposed.exhausted_reason = std::move(result->exhausted_reason);
-  if (proposed.proposals.empty() && !proposed.exhausted) {
+  proposed.waiting = result->waiting;
+  proposed.waiting_reason = std::move(result->waiting_reason);
+  if (proposed.proposals.empty() && proposed.promotions.empty() && !proposed.exhausted && !proposed.waiting) {
     proposed.error = absl::InternalError("the strategy proposed nothing and is not exhausted");
   }
   return proposed;
@@ -36,8 +38,11 @@ core::Proposed ToProposed(const core::AskStrategy& ask, absl::StatusOr<strategie
 
 bool Question::SameAs(const Question& other) const {
   return ask.first_ordinal == other.ask.first_ordinal && ask.count == other.ask.count &&
+         ask.new_trials == other.ask.new_trials &&
          std::equal(pending.begin(), pending.end(), other.pending.begin(), other.pending.end(),
-                    [](const auto& a, const auto& b) { return a.number == b.number; });
+                    [](const auto& a, const auto& b) {
+                      return a.number == b.number && a.resource == b.resource && a.paused == b.paused;
+                    });
 }
 
 void JobStrategy::Changed() {
@@ -45,19 +50,20 @@ void JobStrategy::Changed() {
   prepared_.reset();
 }
 
-void JobStrategy::Build(absl::StatusOr<std::unique_ptr<strategies::Strategy>> made, std::vector<core::Trial> finished) {
+void JobStrategy::Build(absl::StatusOr<std::unique_ptr<strategies::Strategy>> made,
+                        std::vector<strategies::Observation> history) {
   if (!made.ok()) {
     error_ = made.status();
     return;
   }
   strategy_ = *std::move(made);
-  for (core::Trial& trial : finished) strategy_->Observe(strategies::Finished{std::move(trial)});
+  for (const strategies::Observation& observation : history) strategy_->Observe(observation);
   Changed();
 }
 
-void JobStrategy::Observe(core::Trial finished) {
+void JobStrategy::Observe(strategies::Observation observation) {
   if (strategy_ == nullptr) return;
-  strategy_->Observe(strategies::Finished{std::move(finished)});
+  strategy_->Observe(observation);
   Changed();
 }
 
@@ -76,6 +82,7 @@ absl::StatusOr<strategies::Proposals> JobStrategy::Suggest(const Question& quest
   strategies::SuggestContext context;
   context.ordinal = question.ask.first_ordinal;
   context.count = question.ask.count;
+  context.new_trials = question.ask.new_trials;
   context.pending = question.pending;
   context.stop = stop;
   return strategy_->Suggest(context);
@@ -96,7 +103,8 @@ core::Proposed JobStrategy::Answer(const Question& question, strategies::StopTok
   }
   absl::StatusOr<strategies::Proposals> result = Suggest(question, stop);
   // Without a model there is nothing to fall back to, and no long work either.
-  const bool nothing = result.ok() && result->proposals.empty() && !result->exhausted;
+  const bool nothing =
+      result.ok() && result->proposals.empty() && result->promotions.empty() && !result->exhausted && !result->waiting;
   if (nothing && *stop) result = Suggest(question, dropped);
   return ToProposed(question.ask, std::move(result));
 }

@@ -28,8 +28,8 @@ struct Question {
 class JobStrategy {
  public:
   // Once. An error is what every question is answered with.
-  void Build(absl::StatusOr<std::unique_ptr<strategies::Strategy>> made, std::vector<core::Trial> finished);
-  void Observe(core::Trial finished);
+  void Build(absl::StatusOr<std::unique_ptr<strategies::Strategy>> made, std::vector<strategies::Observation> history);
+  void Observe(strategies::Observation observation);
   // The fit that is due, or null.
   std::unique_ptr<strategies::FitTask> BeginFit();
   void InstallFit(std::unique_ptr<strategies::FitTask> fit);

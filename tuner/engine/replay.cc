@@ -10,6 +10,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "tuner/engine/history.h"
 
 namespace tuner::engine {
 namespace {
@@ -36,13 +37,13 @@ double Distance(const core::SearchSpace& space, const std::string& name, const c
 // The job's strategy as it was when a number of trials had finished.
 class PastStrategy {
  public:
-  PastStrategy(const core::JobSpec& spec, const MakeStrategy& make, std::vector<const core::Trial*> finished)
-      : spec_(spec), make_(make), finished_(std::move(finished)) {}
+  PastStrategy(const core::JobSpec& spec, const MakeStrategy& make, std::vector<strategies::Observation> history)
+      : spec_(spec), make_(make), history_(std::move(history)) {}
 
   absl::StatusOr<const strategies::Strategy*> At(int64_t known) {
-    if (known > static_cast<int64_t>(finished_.size())) {
-      return absl::DataLossError(absl::StrCat("was proposed when ", known, " trials had finished, but ",
-                                              finished_.size(), " finished ones are stored"));
+    if (known > static_cast<int64_t>(history_.size())) {
+      return absl::DataLossError(
+          absl::StrCat("was proposed when ", known, " results were known, but ", history_.size(), " are stored"));
     }
     if (strategy_ == nullptr || known < observed_) {
       absl::StatusOr<std::unique_ptr<strategies::Strategy>> made = make_(spec_);
@@ -50,14 +51,14 @@ class PastStrategy {
       strategy_ = *std::move(made);
       observed_ = 0;
     }
-    for (; observed_ < known; ++observed_) strategy_->Observe(strategies::Finished{*finished_[observed_]});
+    for (; observed_ < known; ++observed_) strategy_->Observe(history_[static_cast<size_t>(observed_)]);
     return strategy_.get();
   }
 
  private:
   const core::JobSpec& spec_;
   const MakeStrategy& make_;
-  const std::vector<const core::Trial*> finished_;  // in their order
+  const std::vector<strategies::Observation> history_;
   std::unique_ptr<strategies::Strategy> strategy_;
   int64_t observed_ = 0;
 };
@@ -65,8 +66,8 @@ class PastStrategy {
 class Replayer {
  public:
   Replayer(const core::JobSpec& spec, absl::flat_hash_map<int32_t, const core::Trial*> trials,
-           std::vector<const core::Trial*> finished, const MakeStrategy& make)
-      : spec_(spec), trials_(std::move(trials)), past_(spec, make, std::move(finished)) {}
+           std::vector<strategies::Observation> history, const MakeStrategy& make)
+      : spec_(spec), trials_(std::move(trials)), past_(spec, make, std::move(history)) {}
 
   // Trials that one call of the strategy proposed.
   absl::Status Recompute(absl::Span<const core::Trial* const> batch) {
@@ -91,8 +92,7 @@ class Replayer {
     report_.fingerprint = again->basis.fingerprint;
     for (const core::Trial* trial : batch) {
       const auto place = static_cast<size_t>(*trial->ordinal - basis.first_ordinal);
-      const auto* proposal =
-          place < again->proposals.size() ? std::get_if<strategies::NewTrial>(&again->proposals[place]) : nullptr;
+      const auto* proposal = place < again->proposals.size() ? &again->proposals[place] : nullptr;
       Compare(*trial, proposal);
     }
     return absl::OkStatus();
@@ -161,11 +161,10 @@ class Replayer {
 absl::StatusOr<ReplayReport> Replay(const core::JobSpec& spec, std::vector<core::Trial> trials,
                                     const MakeStrategy& make, const std::function<bool()>& cancelled) {
   absl::flat_hash_map<int32_t, const core::Trial*> by_number;
-  std::vector<const core::Trial*> finished, proposed;
+  std::vector<const core::Trial*> proposed;
   int not_recorded = 0;
   for (const core::Trial& trial : trials) {
     by_number.emplace(trial.number, &trial);
-    if (trial.finish_seq > 0) finished.push_back(&trial);
     if (!trial.ordinal) continue;
     if (trial.basis.asked_count > 0) {
       proposed.push_back(&trial);
@@ -173,11 +172,9 @@ absl::StatusOr<ReplayReport> Replay(const core::JobSpec& spec, std::vector<core:
       ++not_recorded;
     }
   }
-  std::sort(finished.begin(), finished.end(),
-            [](const auto* a, const auto* b) { return a->finish_seq < b->finish_seq; });
   std::sort(proposed.begin(), proposed.end(), [](const auto* a, const auto* b) { return *a->ordinal < *b->ordinal; });
 
-  Replayer replayer(spec, std::move(by_number), std::move(finished), make);
+  Replayer replayer(spec, std::move(by_number), HistoryOf(trials), make);
   replayer.report().not_recorded = not_recorded;
   for (auto begin = proposed.begin(); begin != proposed.end();) {
     if (cancelled && cancelled()) return absl::CancelledError("the replay was cancelled");

@@ -26,13 +26,13 @@ struct Actor;
 
 struct BuildTask {
   core::JobSpec spec;
-  std::vector<core::Trial> finished;
+  std::vector<strategies::Observation> history;
 };
 struct InstallTask {
   std::unique_ptr<strategies::FitTask> fit;
 };
 struct AskTask;
-using Task = std::variant<BuildTask, core::Trial, std::shared_ptr<AskTask>, InstallTask>;
+using Task = std::variant<BuildTask, strategies::Observation, std::shared_ptr<AskTask>, InstallTask>;
 
 // When something is due for an ask.
 struct Alarm {

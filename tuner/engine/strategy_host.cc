@@ -43,26 +43,27 @@ class StrategyHostImpl : public StrategyHost {
   }
   ~StrategyHostImpl() override { Shutdown(); }
 
-  void Build(const std::string& job_uid, const core::JobSpec& spec, std::vector<core::Trial> finished) override {
+  void Build(const std::string& job_uid, const core::JobSpec& spec,
+             std::vector<strategies::Observation> history) override {
     Drop(job_uid);
     auto actor = std::make_shared<Actor>(job_uid);
     {
       absl::MutexLock lock(&mutex_);
       if (stopping_) return;
       actors_[job_uid] = actor;
-      actor->tasks.push_back(BuildTask{spec, std::move(finished)});
+      actor->tasks.push_back(BuildTask{spec, std::move(history)});
       Schedule(actor);
     }
     RunInline();
   }
-  void Observe(const std::string& job_uid, core::Trial finished) override {
+  void Observe(const std::string& job_uid, strategies::Observation observation) override {
     {
       absl::MutexLock lock(&mutex_);
       const std::shared_ptr<Actor> actor = Find(job_uid);
       if (actor == nullptr) return;
       actor->expected.reset();
       StopPreparing(*actor);
-      actor->tasks.push_back(std::move(finished));
+      actor->tasks.push_back(std::move(observation));
       Schedule(actor);
     }
     RunInline();
@@ -385,9 +386,9 @@ void StrategyHostImpl::WorkOn(const std::shared_ptr<Actor>& actor) {
     if (begin_fit) {
       BeginFit(actor);
     } else if (auto* build = std::get_if<BuildTask>(&task)) {
-      actor->strategy.Build(options_.make(build->spec), std::move(build->finished));
-    } else if (auto* trial = std::get_if<core::Trial>(&task)) {
-      actor->strategy.Observe(std::move(*trial));
+      actor->strategy.Build(options_.make(build->spec), std::move(build->history));
+    } else if (auto* observation = std::get_if<strategies::Observation>(&task)) {
+      actor->strategy.Observe(std::move(*observation));
     } else if (auto* install = std::get_if<InstallTask>(&task)) {
       actor->strategy.InstallFit(std::move(install->fit));
       absl::MutexLock lock(&mutex_);

@@ -51,10 +51,11 @@ class StrategyHost {
 
   virtual ~StrategyHost() = default;
 
-  // Makes a strategy and shows it `finished`, in this order. Replaces the one that the job had. `spec` is the job's as
+  // Makes a strategy and shows it `history`, in this order. Replaces the one that the job had. `spec` is the job's as
   // created, whatever its limits are now.
-  virtual void Build(const std::string& job_uid, const core::JobSpec& spec, std::vector<core::Trial> finished) = 0;
-  virtual void Observe(const std::string& job_uid, core::Trial finished) = 0;
+  virtual void Build(const std::string& job_uid, const core::JobSpec& spec,
+                     std::vector<strategies::Observation> history) = 0;
+  virtual void Observe(const std::string& job_uid, strategies::Observation observation) = 0;
   // One answer comes, unless the job is dropped or rebuilt first; asked again for the same ordinals before it came,
   // only the earlier deadline is taken over.
   virtual void Ask(const std::string& job_uid, const core::AskStrategy& ask,

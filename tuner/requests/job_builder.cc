@@ -134,6 +134,11 @@ absl::StatusOr<uint64_t> RandomNumber() {
 
 }  // namespace
 
+void ResolveStrategy(core::JobSpec& spec) {
+  const strategies::StrategyKind* kind = strategies::FindStrategyKind(spec.strategy.name);
+  if (kind != nullptr && kind->resolve != nullptr) spec.strategy.bytes = kind->resolve(spec);
+}
+
 absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::string& base_dir, uint64_t seed) {
   convert::ParsedSpec parsed = convert::SpecFromProto(spec, base_dir);
   core::Problems problems = convert::SpecProblems(parsed);
@@ -153,6 +158,7 @@ absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::
   checked.spec = std::move(parsed.spec);
   if (!parsed.has_seed) checked.spec.random_seed = seed;
   ResolveGrid(checked, problems);
+  ResolveStrategy(checked.spec);
   if (!problems.empty()) return InvalidArgument(problems);
   ResolveExecutors(checked.spec);
   checked.resolved = convert::ResolveSpec(spec, checked.spec);

@@ -23,6 +23,9 @@ struct CheckedSpec {
 // Checks a specification. `seed` is taken if the specification has none.
 absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::string& base_dir, uint64_t seed);
 
+// Fills in what the specification leaves to its strategy. Expects one without problems.
+void ResolveStrategy(core::JobSpec& spec);
+
 // The header of the job that a request asks for: identity, specification, provenance. Reads files and runs git.
 absl::StatusOr<core::JobHeader> BuildJob(const v1::CreateTuningJobRequest& request);
 

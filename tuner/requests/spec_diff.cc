@@ -10,6 +10,7 @@
 #include "google/protobuf/util/json_util.h"
 #include "proto/convert.h"
 #include "tuner/requests/field_order.h"
+#include "tuner/requests/job_builder.h"
 
 namespace tuner::requests {
 namespace {
@@ -146,8 +147,11 @@ std::vector<SpecDifference> DiffFromStored(const v1::TuningJobSpec& stored, cons
   if (!wanted.strategy().has_random_seed() && stored.strategy().has_random_seed()) {
     wanted.mutable_strategy()->set_random_seed(stored.strategy().random_seed());
   }
-  const convert::ParsedSpec parsed = convert::SpecFromProto(wanted, base_dir);
-  if (parsed.problems.empty() && parsed.unimplemented.empty()) wanted = convert::ResolveSpec(wanted, parsed.spec);
+  convert::ParsedSpec parsed = convert::SpecFromProto(wanted, base_dir);
+  if (parsed.problems.empty() && parsed.unimplemented.empty()) {
+    ResolveStrategy(parsed.spec);
+    wanted = convert::ResolveSpec(wanted, parsed.spec);
+  }
   v1::TuningJobSpec had = stored;
   had.clear_limits();
   wanted.clear_limits();

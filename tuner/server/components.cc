@@ -108,6 +108,14 @@ std::vector<v1::ComponentInfo> ExecutorInfos(const absl::flat_hash_map<std::stri
   return infos;
 }
 
-std::vector<v1::ComponentInfo> EarlyStoppingRuleInfos() { return Arms(*v1::EarlyStopping::descriptor(), "rule"); }
+std::vector<v1::ComponentInfo> EarlyStoppingRuleInfos() {
+  std::vector<v1::ComponentInfo> infos = Arms(*v1::EarlyStopping::descriptor(), "rule");
+  for (v1::ComponentInfo& info : infos) {
+    if (info.name() == "custom") continue;
+    info.set_available(true);
+    info.clear_unavailable_reason();
+  }
+  return infos;
+}
 
 }  // namespace tuner::server
