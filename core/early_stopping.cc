@@ -57,8 +57,8 @@ std::optional<std::string> Judge(const MedianRule& rule, const Objective& object
   }
   const auto curves = static_cast<int>(averages.size());
   if (curves < rule.min_curves || completed < std::min(kMinCompleted, rule.min_curves)) return std::nullopt;
-  const std::optional<double> own = rule.current_value ? trial.curve->ValueAt(trial.step)
-                                                       : trial.curve->BestUpTo(trial.step, objective.goal);
+  const std::optional<double> own =
+      rule.current_value ? trial.curve->ValueAt(trial.step) : trial.curve->BestUpTo(trial.step, objective.goal);
   const double median = Percentile(std::move(averages), 50);
   if (!own || !objective.Better(median, *own)) return std::nullopt;
   return absl::StrCat("median rule at step ", trial.step, ": its ", rule.current_value ? "" : "best ", objective.metric,
@@ -175,7 +175,7 @@ struct Prediction {
 // Precisions of the prior, in units of the noise's variance, with the values scaled by the spread of the job's curves.
 constexpr double kPriorA = 1e-3;
 constexpr double kPriorB = 1e-4;
-constexpr double kPriorShape = 1;      // of the noise's inverse-gamma
+constexpr double kPriorShape = 1;    // of the noise's inverse-gamma
 constexpr double kPriorRate = 4e-5;  // a noise of half a hundredth of the spread
 
 // No curve is quite of a family: the weights are evened out, so that chances come true (tests/core).

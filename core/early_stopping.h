@@ -39,9 +39,9 @@ bool ComparesCurves(const EarlyStoppingRule& rule);
 // Chance that the value at `final_step` is better than `than`, as the values up to `step` let expect (CurveRule).
 // nullopt: there are fewer than three.
 //
-// A mixture of curves a + b s^-c and a + b e^(-c s/S) over a grid of c (two of the families of Domhan et al. 2015): for each
-// c a Bayesian linear regression of (a, b) with a normal-inverse-gamma prior scaled by the spread of the job's values, in
-// closed form; weights by marginal likelihood; the prediction is a mixture of Student t.
+// A mixture of curves a + b s^-c and a + b e^(-c s/S) over a grid of c (two of the families of Domhan et al. 2015): for
+// each c a Bayesian linear regression of (a, b) with a normal-inverse-gamma prior scaled by the spread of the job's
+// values, in closed form; weights by marginal likelihood; the prediction is a mixture of Student t.
 std::optional<double> ChanceToBeat(const Curve& curve, int64_t step, int64_t final_step, double than, double spread,
                                    Goal goal);
 

@@ -21,8 +21,8 @@ std::optional<std::string> Check(const HealthRule& rule, const NotFiniteCheck&, 
 
 std::optional<std::string> Check(const HealthRule& rule, const ExplodingCheck& check, const HealthSight& sight) {
   if (sight.metric != rule.metric || !(std::abs(sight.value) > check.max_abs)) return std::nullopt;
-  return absl::StrCat(rule.metric, " exploded: ", FormatValue(sight.value), " at step ", sight.step,
-                      ", over max_abs ", FormatValue(check.max_abs));
+  return absl::StrCat(rule.metric, " exploded: ", FormatValue(sight.value), " at step ", sight.step, ", over max_abs ",
+                      FormatValue(check.max_abs));
 }
 
 std::optional<std::string> Check(const HealthRule& rule, const NotDecreasingCheck& check, const HealthSight& sight) {
@@ -55,7 +55,8 @@ std::optional<std::string> Check(const HealthRule& rule, const TooSlowCheck& che
   const int64_t done = sight.step - sight.base_step;
   if (sight.metric != rule.metric || done < kMinSteps || sight.step >= check.final_step) return std::nullopt;
   const absl::Duration whole =
-      sight.earlier + sight.elapsed * (static_cast<double>(check.final_step - sight.base_step) / static_cast<double>(done));
+      sight.earlier +
+      sight.elapsed * (static_cast<double>(check.final_step - sight.base_step) / static_cast<double>(done));
   if (whole <= check.within) return std::nullopt;
   return absl::StrCat("too slow: at the pace of its first ", sight.step, " steps it reaches step ", check.final_step,
                       " after ", absl::FormatDuration(absl::Trunc(whole, absl::Milliseconds(1))), ", and has ",

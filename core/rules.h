@@ -67,7 +67,7 @@ struct HealthRule {
 // ---- resources of trials (Hyperband)
 
 struct Resources {
-  int64_t max = 1;         // steps of a trial that is never stopped
+  int64_t max = 1;        // steps of a trial that is never stopped
   std::string parameter;  // hyperparameter through which a trial is told its resource; empty: none
 };
 

@@ -99,8 +99,8 @@ bool Machine::HasMoreToRun(const Trial& trial) const {
   return resources && trial.resource > 0 && trial.resource < resources->max;
 }
 
-// A trial that was told its resource ends by itself and saves its work first; one that goes beyond is ended. A worker is
-// told at once.
+// A trial that was told its resource ends by itself and saves its work first; one that goes beyond is ended. A worker
+// is told at once.
 bool Machine::JudgeResource(const Trial& trial, int64_t step) {
   if (!state_.spec().resources || trial.resource == 0 || step < trial.resource) return false;
   const bool external = state_.external(trial.attempts.back().executor_index);
@@ -119,9 +119,9 @@ void Machine::JudgeEarlyStop(const Trial& trial, int64_t step) {
     const Curve* curve = other.number == trial.number ? nullptr : FindCurve(state_.CurvesOf(other.number), metric);
     if (curve != nullptr) others.push_back({curve, other.state == TrialState::kCompleted});
   }
-  const JudgedTrial judged{
-      .curve = own, .step = step, .others = others, .best_final = state_.header().best_objective};
-  const std::optional<std::string> reason = ReasonToStop(*state_.spec().early_stopping, state_.spec().objective, judged);
+  const JudgedTrial judged{.curve = own, .step = step, .others = others, .best_final = state_.header().best_objective};
+  const std::optional<std::string> reason =
+      ReasonToStop(*state_.spec().early_stopping, state_.spec().objective, judged);
   if (reason) StopTrial(trial, TrialState::kEarlyStopped, *reason);
 }
 
@@ -139,7 +139,8 @@ void Machine::ReachRung(Trial trial, const std::string& reason) {
   const std::string& metric = state_.spec().objective.metric;
   // What a step beyond its resource gave is not counted; what its worker told at the end is.
   if (const Curve* curve = FindCurve(state_.CurvesOf(trial.number), metric)) {
-    if (const std::optional<double> value = curve->ValueAt(trial.resource)) trial.final_metrics.try_emplace(metric, *value);
+    if (const std::optional<double> value = curve->ValueAt(trial.resource))
+      trial.final_metrics.try_emplace(metric, *value);
   }
   Trial probe = trial;
   FillFinalValues(probe);

@@ -24,7 +24,8 @@ class FieldChecks {
   }
   template <typename T>
   void AtLeast(T value, T min, const char* field) {
-    Require(value >= min, field, absl::StrCat("is ", core::FormatValue(value), "; give ", core::FormatValue(min), " or more"));
+    Require(value >= min, field,
+            absl::StrCat("is ", core::FormatValue(value), "; give ", core::FormatValue(min), " or more"));
   }
   void Positive(double value, const char* field) {
     Require(value > 0 && std::isfinite(value), field,
@@ -134,14 +135,14 @@ std::optional<core::EarlyStoppingRule> ReadEarlyStopping(const v1::TuningJobSpec
     case v1::EarlyStopping::RULE_NOT_SET:
       break;
   }
-  return refuse(
-      "has no rule; leave it out, or give one of median, percentile, threshold, successive_halving or curve");
+  return refuse("has no rule; leave it out, or give one of median, percentile, threshold, successive_halving or curve");
 }
 
 std::vector<core::HealthRule> ReadHealthRules(const v1::TuningJobSpec& spec, core::Problems& problems) {
   std::vector<core::HealthRule> rules;
   if (spec.health_rules_size() > kMaxHealthRules) {
-    problems.push_back({"health_rules", absl::StrCat("has ", spec.health_rules_size(), " entries; give at most ", kMaxHealthRules)});
+    problems.push_back(
+        {"health_rules", absl::StrCat("has ", spec.health_rules_size(), " entries; give at most ", kMaxHealthRules)});
   }
   for (int i = 0; i < spec.health_rules_size(); ++i) {
     const v1::HealthRule& wire = spec.health_rules(i);

@@ -26,18 +26,24 @@ bool Dominates(const std::vector<double>& a, const std::vector<double>& b) {
 }  // namespace
 
 JobModel::JobModel(const std::vector<BayesianOutput>& outputs, const std::vector<gp::Observations>& observations,
-                   const std::vector<gp::FitOptions>& options, bool constant_mean, const OutputFits& fits)
+                   const std::vector<gp::FitOptions>& options, bool constant_mean, const OutputFits& fits,
+                   std::optional<double> target_fidelity)
     : rows_(fits.fits.front().rows), worth_(rows_.size()), feasible_(rows_.size(), true) {
   for (size_t i = 0; i < outputs.size(); ++i) {
     const bool constraint = outputs[i].is_constraint();
-    warps_.push_back(gp::OutputWarp::Fit(observations[i].values, options[i].warp));
+    warps_.push_back(gp::OutputWarp::Fit(observations[i].Aligned(observations[i].size()), options[i].warp));
     posteriors_.push_back(*fits.fits[i].posterior);
     posteriors_.back().SetLabels(gp::LabelsAt(warps_.back(), fits.fits[i].rows), constant_mean && !constraint);
     least_.push_back(constraint ? warps_.back().Forward(0) : 0);
     if (!constraint) ++objective_count_;
-    const Eigen::VectorXd means = fits.fits[i].rows == rows_
-                                      ? posteriors_.back().MeanAtPoints()
-                                      : posteriors_.back().Predict(observations[i].PointsAt(rows_)).mean;
+    Eigen::VectorXd means;
+    if (!target_fidelity && fits.fits[i].rows == rows_) {
+      means = posteriors_.back().MeanAtPoints();
+    } else {
+      Eigen::MatrixXd points = observations[i].PointsAt(rows_);
+      if (target_fidelity) points.bottomRows(1).setConstant(gp::Encoder::FidelityColumn(*target_fidelity));
+      means = posteriors_.back().Predict(points).mean;
+    }
     for (size_t row = 0; row < rows_.size(); ++row) {
       const double mean = means[static_cast<Eigen::Index>(row)];
       if (!constraint) {

@@ -20,7 +20,8 @@ class JobModel {
  public:
   // `observations`, `options` and `fits` by output. With `constant_mean` the objectives' posteriors have one.
   JobModel(const std::vector<BayesianOutput>& outputs, const std::vector<gp::Observations>& observations,
-           const std::vector<gp::FitOptions>& options, bool constant_mean, const OutputFits& fits);
+           const std::vector<gp::FitOptions>& options, bool constant_mean, const OutputFits& fits,
+           std::optional<double> target_fidelity = std::nullopt);
 
   const gp::Posterior& posterior(size_t output) const { return posteriors_[output]; }
   const gp::OutputWarp& warp(size_t output) const { return warps_[output]; }

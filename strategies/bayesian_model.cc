@@ -16,6 +16,7 @@ namespace {
 
 constexpr uint32_t kForecastStream = 0x6210;
 constexpr int kForecastSamples = 512;
+constexpr char kResourceName[] = "(resource)";  // no parameter's, which have no parentheses by themselves
 
 class BayesianModel : public ModelView {
  public:
@@ -134,6 +135,7 @@ class BayesianModel : public ModelView {
             info.numeric ? name : absl::StrCat(name, "=", LevelName(p, c));
       }
     }
+    if (s_.encoder->with_fidelity()) data.columns.back() = kResourceName;
     data.trials = s_.trials;
     for (Eigen::Index i = 0; i < s_.posterior.size(); ++i) {
       const Eigen::VectorXd point = s_.posterior.points().col(i);
@@ -178,7 +180,8 @@ class BayesianModel : public ModelView {
     return half > 0 ? half : s_.warp.InverseSlope(mean) * deviation;
   }
 
-  const std::string& Name(int group) const {
+  std::string Name(int group) const {
+    if (group == static_cast<int>(s_.encoder->group_parameters().size())) return kResourceName;
     return s_.encoder->space()
         .parameters()[static_cast<size_t>(s_.encoder->group_parameters()[static_cast<size_t>(group)])]
         .name;

@@ -22,11 +22,12 @@ BayesianOutput BayesianOutput::Of(const core::OutcomeConstraint& constraint) {
 }
 
 double BayesianOutput::ValueOf(const core::Trial& trial) const {
-  if (is_main_ && trial.state == core::TrialState::kCompleted && trial.objective.has_value()) {
+  const bool has_values = trial.state == core::TrialState::kCompleted || trial.state == core::TrialState::kEarlyStopped;
+  if (is_main_ && has_values && trial.objective.has_value()) {
     return sign_ * *trial.objective;
   }
   const auto metric = trial.final_metrics.find(metric_);
-  if (trial.state != core::TrialState::kCompleted || metric == trial.final_metrics.end()) {
+  if (!has_values || metric == trial.final_metrics.end()) {
     return std::numeric_limits<double>::quiet_NaN();
   }
   if (!is_constraint_) return sign_ * metric->second;
@@ -40,6 +41,7 @@ std::vector<BayesianOutput> BayesianOutput::AllOf(const core::JobSpec& spec) {
   std::vector<BayesianOutput> outputs = {Of(spec.objective)};
   outputs.front().is_main_ = true;
   for (const core::Objective& objective : spec.additional_objectives) outputs.push_back(Of(objective));
+  if (spec.resources) return outputs;  // rungs tell of the objective only
   for (const core::OutcomeConstraint& constraint : spec.outcome_constraints) {
     outputs.push_back(Of(constraint));
   }

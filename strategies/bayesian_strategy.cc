@@ -1,6 +1,8 @@
 #include "strategies/bayesian_strategy.h"
 
 #include <algorithm>
+#include <cmath>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -34,13 +36,15 @@ class BayesianStrategy : public Strategy {
  public:
   BayesianStrategy(const core::JobSpec& spec, const v1::BayesianStrategy& options, BayesianSettings settings,
                    std::unique_ptr<Strategy> random)
-      : encoder_shared_(std::make_shared<const gp::Encoder>(spec.space)),
+      : encoder_shared_(std::make_shared<const gp::Encoder>(
+            spec.space, spec.resources.has_value() || spec.early_stopping.has_value())),
         encoder_(*encoder_shared_),
         constraints_(spec.constraints),
         sampler_(encoder_.space(), constraints_),
         outputs_(BayesianOutput::AllOf(spec)),
         objective_count_(1 + spec.additional_objectives.size()),
         goal_(spec.objective.goal),
+        resources_(spec.resources),
         seed_(spec.random_seed),
         settings_(std::move(settings)),
         random_(std::move(random)),
@@ -53,6 +57,7 @@ class BayesianStrategy : public Strategy {
           encoder_.info(parameter).numeric ? settings_.numeric_prior
                                            : settings_.nominal_prior.value_or(gp::LengthPrior::Broad(dimensions)));
     }
+    if (encoder_.with_fidelity()) options_of_objectives.length_priors.push_back(settings_.fidelity_prior);
     if (options_of_objectives.length_priors.empty()) {
       options_of_objectives.length_priors.push_back(gp::LengthPrior::Broad(dimensions));
     }
@@ -101,23 +106,27 @@ class BayesianStrategy : public Strategy {
   }
 
   void Observe(const Observation& observation) override {
-    const auto* finished = std::get_if<Finished>(&observation);
-    if (finished == nullptr) return random_->Observe(observation);
     ++finished_;
-    const core::Trial& trial = finished->trial;
+    if (const auto* reached = std::get_if<RungReached>(&observation)) {
+      random_->Observe(observation);
+      core::Trial trial = reached->trial;
+      trial.state = core::TrialState::kEarlyStopped;
+      trial.objective = trial.rungs.back().objective;
+      if (encoder_.with_fidelity() && encoder_.space().Contains(trial.parameters)) Learn(trial, trial.resource);
+      return;
+    }
+    const core::Trial& trial = std::get<Finished>(observation).trial;
     reused_last_ = trial.origin == core::TrialOrigin::kReused;
     if (reused_last_) return;  // nothing that is not known
     random_->Observe(observation);
     if (!encoder_.space().Contains(trial.parameters)) return;
-    Units units = encoder_.Units(trial.parameters);
-    if (reuses_ && trial.state == core::TrialState::kCompleted) completed_.try_emplace(units, trial.number);
-    known_.insert(units);
+    if (reuses_ && trial.state == core::TrialState::kCompleted) {
+      completed_.try_emplace(encoder_.Units(trial.parameters), trial.number);
+    }
+    known_.insert(encoder_.Units(trial.parameters));
     if (!SaysSomething(trial)) return;
-    for (size_t i = 0; i < outputs_.size(); ++i) observations_[i].Add(encoder_, units, outputs_[i].ValueOf(trial));
-    finished_at_.push_back(finished_);
-    units_.push_back(std::move(units));
-    trials_.push_back(trial.number);
-    if (fit_.has_value()) AppendTo(*fit_, known() - 1);
+    const bool early = trial.state == core::TrialState::kEarlyStopped;
+    Learn(trial, resources_ && !early ? trial.resource : trial.steps_run - trial.steps_repeated);
   }
 
   std::unique_ptr<FitTask> BeginFit() const override {
@@ -148,17 +157,66 @@ class BayesianStrategy : public Strategy {
                               .search = settings_.search,
                               .posterior = model.posterior(0),
                               .warp = model.warp(0)};
+    const std::vector<double> aligned = observations_.front().Aligned(known());
     for (const int row : model.rows()) {
       const auto place = static_cast<size_t>(row);
       snapshot.units.push_back(units_[place]);
       snapshot.trials.push_back(trials_[place]);
-      const double value = observations_.front().values[place];
+      const double value = aligned[place];
       snapshot.objectives.push_back(goal_ == core::Goal::kMaximize ? value : -value);
     }
     return MakeBayesianModel(std::move(snapshot));
   }
 
  private:
+  // What the trial had after `resource` steps.
+  void Learn(const core::Trial& trial, int64_t resource) {
+    Units units = encoder_.Units(trial.parameters);
+    known_.insert(units);
+    for (size_t i = 0; i < outputs_.size(); ++i) {
+      const double value = outputs_[i].ValueOf(trial);
+      if (encoder_.with_fidelity()) {
+        observations_[i].AddAt(encoder_, units, value, FidelityOf(trial, resource), resources_ ? resource : 0,
+                               trial.number);
+      } else {
+        observations_[i].Add(encoder_, units, value);
+      }
+    }
+    if (trial.state == core::TrialState::kCompleted) longest_ = std::max(longest_, resource);
+    finished_at_.push_back(finished_);
+    units_.push_back(std::move(units));
+    trials_.push_back(trial.number);
+    if (fit_.has_value()) AppendTo(*fit_, known() - 1);
+  }
+
+  // Where between nothing and a whole trial, on the scale of the logarithm. Of a job without stated resources, a trial
+  // that was stopped is measured against the longest one that had completed before it.
+  double FidelityOf(const core::Trial& trial, int64_t resource) const {
+    if (resources_) return UnitOf(resource);
+    if (trial.state == core::TrialState::kCompleted) return 1;
+    const auto longest = static_cast<double>(std::max(longest_, resource));
+    return std::log1p(static_cast<double>(resource)) / std::log1p(std::max(1.0, longest));
+  }
+  double UnitOf(int64_t resource) const {
+    if (resources_->max <= 1 || resource >= resources_->max) return 1;
+    return std::log(static_cast<double>(std::max<int64_t>(1, resource))) /
+           std::log(static_cast<double>(resources_->max));
+  }
+
+  // The fidelity at which suggestions are to be good: that of the largest resource that a few trials came to, as
+  // MOBSTER (Klein et al. 2020, arXiv 2003.10865); 1 where resources are not the strategy's.
+  std::optional<double> TargetFidelity() const {
+    if (!encoder_.with_fidelity()) return std::nullopt;
+    if (!resources_) return 1;
+    std::map<int64_t, int> counts;
+    const gp::Observations& observations = observations_.front();
+    for (size_t i = 0; i < observations.resources.size(); ++i) counts[observations.resources[i]]++;
+    for (auto level = counts.rbegin(); level != counts.rend(); ++level) {
+      if (level->second >= settings_.least_at_target) return UnitOf(level->first);
+    }
+    return 1;
+  }
+
   int DefaultInitialTrials(const core::JobSpec& spec) const {
     const int by_space = std::clamp(encoder_.group_count() + 2, 3, kMostInitialTrials);
     if (!spec.limits.max_trials.has_value()) return by_space;
@@ -167,7 +225,9 @@ class BayesianStrategy : public Strategy {
 
   // A trial that was stopped says nothing of its point; one that failed says that the point is bad.
   static bool SaysSomething(const core::Trial& trial) {
-    return (trial.state == core::TrialState::kCompleted && trial.objective.has_value()) ||
+    const bool early = trial.state == core::TrialState::kEarlyStopped && trial.objective.has_value() &&
+                       trial.rungs.empty();  // what those were is known
+    return (trial.state == core::TrialState::kCompleted && trial.objective.has_value()) || early ||
            trial.state == core::TrialState::kFailed || trial.state == core::TrialState::kInfeasible;
   }
 
@@ -196,7 +256,7 @@ class BayesianStrategy : public Strategy {
   }
 
   JobModel ModelOf(const OutputFits& fit) const {
-    return {outputs_, observations_, fit_options_, settings_.constant_mean, fit};
+    return {outputs_, observations_, fit_options_, settings_.constant_mean, fit, TargetFidelity()};
   }
 
   bool UsesModel(int64_t ordinal) const { return ordinal >= initial_trials_ && settings_.fit.AnchorOf(known()) > 0; }
@@ -240,7 +300,9 @@ class BayesianStrategy : public Strategy {
     KnownPoints taken(pending.begin(), pending.end());
     around.insert(around.end(), pending.begin(), pending.end());
     const JobModel model = ModelOf(fit);
-    gp::SearchContext search{.encoder = &encoder_, .known = &around, .best = model.BestPlaces()};
+    gp::Encoder encoder = encoder_;
+    if (const std::optional<double> target = TargetFidelity()) encoder.set_fidelity(*target);
+    gp::SearchContext search{.encoder = &encoder, .known = &around, .best = model.BestPlaces()};
     search.trust_radius = TrustRadius();
     search.column_lengths = gp::InverseLengths(encoder_.column_groups(), fit.fits.front().parameters).cwiseInverse();
     // Not twice in a row: what a reused result says is known, so the model would only say the same again.
@@ -267,7 +329,7 @@ class BayesianStrategy : public Strategy {
       }
       const std::unique_ptr<gp::Acquisition> acquisition =
           model.MakeAcquisition(AtTurn(settings_.confidences, ordinal), AtTurn(settings_.reference_margins, ordinal),
-                                encoder_.EncodeAll(pending));
+                                encoder.EncodeAll(pending));
       const std::vector<gp::Optimum> found = gp::Maximise(
           *acquisition, search, settings_.search, core::Rng(seed_, static_cast<uint64_t>(ordinal), kSearchStream));
       if (found.empty()) break;
@@ -358,6 +420,7 @@ class BayesianStrategy : public Strategy {
   const std::vector<BayesianOutput> outputs_;
   const size_t objective_count_;
   const core::Goal goal_;  // of the first objective
+  const std::optional<core::Resources> resources_;
   const uint64_t seed_;
   const BayesianSettings settings_;
   const std::unique_ptr<Strategy> random_;  // knows what was tried, and when a space is exhausted
@@ -368,7 +431,8 @@ class BayesianStrategy : public Strategy {
   bool reuses_ = false;
   std::string fingerprint_;
 
-  int64_t finished_ = 0;
+  int64_t finished_ = 0;                        // trials, and results of rungs
+  int64_t longest_ = 0;                         // steps of a completed trial
   std::vector<gp::Observations> observations_;  // by output, of the same points
   std::vector<int64_t> finished_at_;            // by observation: number of finished trials with it
   std::vector<Units> units_;                    // by observation

@@ -37,6 +37,10 @@ struct BayesianSettings {
   gp::LengthPrior numeric_prior;
   std::optional<gp::LengthPrior> nominal_prior;  // of categorical and boolean ones; else by the number of parameters
   bool constant_mean = true;  // of the posterior; the kernel is fitted with mean 0 all the same, which explores more
+  // Of the resource at which a result was measured, where results differ in it: values are alike over most of its
+  // range.
+  gp::LengthPrior fidelity_prior = {gp::LengthPrior::Kind::kGamma, 4, 3};
+  int least_at_target = 3;  // results at a resource before suggestions are made for it
   double noise_location = -8;
   double noise_deviation = 3;
 };

@@ -11,6 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "strategies/bayesian_strategy.h"
 #include "strategies/hyperband_brackets.h"
 #include "strategies/random_strategy.h"
 #include "tuner/v1/strategies.pb.h"
@@ -67,7 +68,13 @@ class HyperbandStrategy : public Strategy {
     const int32_t new_trials = std::min(context.new_trials.value_or(context.count), context.count - promoted);
     std::string exhausted;
     if (new_trials > 0) {
+      // What is paused has been observed.
+      std::vector<PendingTrial> running;
+      for (const PendingTrial& trial : context.pending) {
+        if (!trial.paused) running.push_back(trial);
+      }
       SuggestContext inner = context;
+      inner.pending = running;
       inner.count = new_trials;
       inner.new_trials.reset();
       absl::StatusOr<Proposals> sampled = sampler_->Suggest(inner);
@@ -87,9 +94,8 @@ class HyperbandStrategy : public Strategy {
       result.exhausted = !exhausted.empty() && context.pending.empty();
       result.waiting = !result.exhausted;
       result.exhausted_reason = exhausted;
-      result.waiting_reason =
-          absl::StrCat("no paused trial is among the best 1/", eta_, " of its rung", exhausted.empty() ? "" : "; ",
-                       exhausted);
+      result.waiting_reason = absl::StrCat("no paused trial is among the best 1/", eta_, " of its rung",
+                                           exhausted.empty() ? "" : "; ", exhausted);
     }
     return result;
   }
@@ -145,9 +151,10 @@ class HyperbandStrategy : public Strategy {
     entries.insert(std::ranges::upper_bound(entries, entry), entry);
   }
 
-  // How many of a rung's entries may go on; nullopt: more trials come to it, and none may before. `below`: the rung under it,
-  // of which the best `members` come here; null: as many new trials do.
-  std::optional<int64_t> Promotable(const std::vector<Entry>& rung, const std::vector<Entry>* below, int64_t members) const {
+  // How many of a rung's entries may go on; nullopt: more trials come to it, and none may before. `below`: the rung
+  // under it, of which the best `members` come here; null: as many new trials do.
+  std::optional<int64_t> Promotable(const std::vector<Entry>& rung, const std::vector<Entry>* below,
+                                    int64_t members) const {
     const auto entries = static_cast<int64_t>(rung.size());
     if (!synchronous_) return entries / eta_;
     if (below == nullptr) return entries < members ? std::nullopt : std::optional(members / eta_);
@@ -223,9 +230,14 @@ v1::HyperbandStrategy OptionsOf(const core::JobSpec& spec) {
 }
 
 absl::StatusOr<std::unique_ptr<Strategy>> Make(const core::JobSpec& spec) {
-  absl::StatusOr<std::unique_ptr<Strategy>> sampler = RandomStrategyKind().make(spec);
+  const v1::HyperbandStrategy options = OptionsOf(spec);
+  core::JobSpec sampled = spec;
+  sampled.strategy.bytes.clear();  // the sampler's own options are its defaults
+  const bool model = options.sampler() == v1::HyperbandStrategy::MODEL;
+  absl::StatusOr<std::unique_ptr<Strategy>> sampler =
+      model ? MakeBayesianStrategy(sampled, BayesianSettings()) : RandomStrategyKind().make(sampled);
   if (!sampler.ok()) return sampler.status();
-  return std::make_unique<HyperbandStrategy>(spec, OptionsOf(spec), *std::move(sampler));
+  return std::make_unique<HyperbandStrategy>(spec, options, *std::move(sampler));
 }
 
 core::Problems Validate(const core::JobSpec& spec) {

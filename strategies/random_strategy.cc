@@ -104,9 +104,9 @@ class RandomStrategy : public Strategy {
 
   void Observe(const Observation& observation) override {
     const auto* finished = std::get_if<Finished>(&observation);
-    if (finished == nullptr) return;
-    ++finished_;
-    if (const std::optional<uint64_t> key = Key(finished->trial.parameters); key.has_value()) observed_.insert(*key);
+    if (finished != nullptr) ++finished_;
+    const core::Trial& trial = finished != nullptr ? finished->trial : std::get<RungReached>(observation).trial;
+    if (const std::optional<uint64_t> key = Key(trial.parameters); key.has_value()) observed_.insert(*key);
   }
 
  private:

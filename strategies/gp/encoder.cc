@@ -21,7 +21,8 @@ bool IsNominal(const core::Domain& domain) {
 
 }  // namespace
 
-Encoder::Encoder(core::SearchSpace space) : space_(std::move(space)) {
+Encoder::Encoder(core::SearchSpace space, bool with_fidelity)
+    : space_(std::move(space)), with_fidelity_(with_fidelity) {
   const auto& parameters = space_.parameters();
   for (int i = 0; i < static_cast<int>(parameters.size()); ++i) {
     const core::Parameter& parameter = parameters[static_cast<size_t>(i)];
@@ -42,12 +43,16 @@ Encoder::Encoder(core::SearchSpace space) : space_(std::move(space)) {
     if (!count.has_value() || *count > 1) {
       info.first_column = width();
       info.columns = info.numeric ? 1 : static_cast<int>(info.centres.size()) + (info.parent >= 0 ? 1 : 0);
-      column_groups_.insert(column_groups_.end(), static_cast<size_t>(info.columns), group_count());
+      column_groups_.insert(column_groups_.end(), static_cast<size_t>(info.columns),
+                            static_cast<int>(group_parameters_.size()));
       group_parameters_.push_back(i);
     }
     parameters_.push_back(std::move(info));
   }
+  if (with_fidelity_) column_groups_.push_back(static_cast<int>(group_parameters_.size()));
 }
+
+double Encoder::FidelityColumn(double unit) { return unit - kMiddle; }
 
 double Encoder::SnapOne(int parameter, double unit) const {
   const ParameterInfo& info = parameters_[static_cast<size_t>(parameter)];
@@ -79,6 +84,7 @@ void Encoder::Snap(absl::Span<double> units) const {
 
 void Encoder::Encode(absl::Span<const double> snapped, double* column) const {
   std::fill_n(column, width(), 0.0);
+  if (with_fidelity_) column[width() - 1] = FidelityColumn(fidelity_);
   for (int i = 0; i < parameter_count(); ++i) {
     const ParameterInfo& info = parameters_[static_cast<size_t>(i)];
     if (info.first_column < 0) continue;

@@ -22,7 +22,9 @@ namespace tuner::strategies::gp {
 
 class Encoder {
  public:
-  explicit Encoder(core::SearchSpace space);
+  // with_fidelity: one more column, the last, with a group of its own: where between the smallest resource and the
+  // whole one a result was measured.
+  explicit Encoder(core::SearchSpace space, bool with_fidelity = false);
 
   const core::SearchSpace& space() const { return space_; }
   int parameter_count() const { return static_cast<int>(parameters_.size()); }
@@ -31,7 +33,11 @@ class Encoder {
   const std::vector<int>& column_groups() const { return column_groups_; }
   // Parameter of each group.
   const std::vector<int>& group_parameters() const { return group_parameters_; }
-  int group_count() const { return static_cast<int>(group_parameters_.size()); }
+  int group_count() const { return static_cast<int>(group_parameters_.size()) + (with_fidelity_ ? 1 : 0); }
+  bool with_fidelity() const { return with_fidelity_; }
+  // In [0, 1], of the points that are encoded from now on; at first 1. The coordinate of the last column.
+  void set_fidelity(double unit) { fidelity_ = unit; }
+  static double FidelityColumn(double unit);
 
   struct ParameterInfo {
     int first_column = -1;  // -1: it has one value only
@@ -63,6 +69,8 @@ class Encoder {
   std::vector<ParameterInfo> parameters_;
   std::vector<int> column_groups_;
   std::vector<int> group_parameters_;
+  bool with_fidelity_ = false;
+  double fidelity_ = 1;
 };
 
 }  // namespace tuner::strategies::gp

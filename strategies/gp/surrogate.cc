@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <utility>
 
@@ -91,8 +92,7 @@ KernelParameters Learn(const Observations& observations, const std::vector<int>&
                        const std::vector<KernelParameters>& starts, const FitPlan& plan, const FitOptions& options,
                        uint64_t seed, core::StopToken stop) {
   const std::vector<int> rows = LearningRows(observations, prefix, plan.most_rows, seed);
-  const OutputWarp warp =
-      OutputWarp::Fit(absl::MakeConstSpan(observations.values).first(static_cast<size_t>(prefix)), options.warp);
+  const OutputWarp warp = OutputWarp::Fit(observations.Aligned(prefix), options.warp);
   return FitParameters(observations.PointsAt(rows), groups, LabelsAt(warp, rows), starts, options, stop).parameters;
 }
 
@@ -105,6 +105,46 @@ void Observations::Add(const Encoder& encoder, absl::Span<const double> snapped,
   values.push_back(value);
 }
 
+void Observations::AddAt(const Encoder& encoder, absl::Span<const double> snapped, double value, double fidelity,
+                         int64_t resource, int32_t trial) {
+  const auto at = static_cast<Eigen::Index>(values.size());
+  Add(encoder, snapped, value);
+  points(encoder.width() - 1, at) = Encoder::FidelityColumn(fidelity);
+  resources.push_back(resource);
+  trials.push_back(trial);
+}
+
+std::vector<double> Observations::Aligned(int64_t prefix) const {
+  std::vector<double> aligned(values.begin(), values.begin() + static_cast<ptrdiff_t>(prefix));
+  if (resources.empty()) return aligned;
+  std::map<int64_t, std::map<int32_t, double>> levels;  // resource, trial: value
+  for (size_t i = 0; i < aligned.size(); ++i) {
+    if (!std::isnan(aligned[i])) levels[resources[i]][trials[i]] = aligned[i];
+  }
+  const auto median = [](std::vector<double> numbers) {
+    const auto middle = numbers.begin() + static_cast<ptrdiff_t>(numbers.size() / 2);
+    std::nth_element(numbers.begin(), middle, numbers.end());
+    return *middle;
+  };
+  std::map<int64_t, double> shifts;
+  double shift = 0;
+  for (auto level = levels.rbegin(); level != levels.rend(); ++level) {
+    shifts[level->first] = shift;
+    const auto below = std::next(level);
+    if (below == levels.rend()) break;
+    std::vector<double> gains;
+    for (const auto& [trial, value] : below->second) {
+      const auto later = level->second.find(trial);
+      if (later != level->second.end()) gains.push_back(later->second - value);
+    }
+    if (!gains.empty()) shift += median(std::move(gains));
+  }
+  for (size_t i = 0; i < aligned.size(); ++i) {
+    if (const auto it = shifts.find(resources[i]); it != shifts.end()) aligned[i] += it->second;
+  }
+  return aligned;
+}
+
 Eigen::MatrixXd Observations::PointsAt(const std::vector<int>& places) const {
   Eigen::MatrixXd result(points.rows(), static_cast<Eigen::Index>(places.size()));
   for (size_t i = 0; i < places.size(); ++i) result.col(static_cast<Eigen::Index>(i)) = points.col(places[i]);
@@ -113,7 +153,9 @@ Eigen::MatrixXd Observations::PointsAt(const std::vector<int>& places) const {
 
 Observations Observations::Head(int64_t prefix) const {
   return {.points = points.leftCols(prefix),
-          .values = std::vector<double>(values.begin(), values.begin() + static_cast<ptrdiff_t>(prefix))};
+          .values = std::vector<double>(values.begin(), values.begin() + static_cast<ptrdiff_t>(prefix)),
+          .resources = resources,
+          .trials = trials};
 }
 
 int64_t FitPlan::AnchorOf(int64_t prefix) const {

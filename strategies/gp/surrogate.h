@@ -26,9 +26,19 @@ namespace tuner::strategies::gp {
 struct Observations {
   Eigen::MatrixXd points;      // width x capacity; the first size() columns count
   std::vector<double> values;  // to be maximised; NaN: the point cannot be evaluated
+  // By value, or empty if all were measured alike: at which resource, and of which trial.
+  std::vector<int64_t> resources;
+  std::vector<int32_t> trials;
 
   int64_t size() const { return static_cast<int64_t>(values.size()); }
   void Add(const Encoder& encoder, absl::Span<const double> snapped, double value);
+  // The same at a fidelity, which the encoder has a column for; at `resource`, of `trial`.
+  void AddAt(const Encoder& encoder, absl::Span<const double> snapped, double value, double fidelity, int64_t resource,
+             int32_t trial);
+  // The first `prefix` values, each moved to where it would be at the largest resource: by the median of what trials
+  // gained from one resource to the next. Trials that were promoted are better than others, so the levels' own means
+  // would not do.
+  std::vector<double> Aligned(int64_t prefix) const;
   // The points of some places: width x rows.
   Eigen::MatrixXd PointsAt(const std::vector<int>& places) const;
   // The first `prefix` of them.

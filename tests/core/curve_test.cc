@@ -63,7 +63,8 @@ TEST(CurveTest, TheOrderOfCallsDoesNotMatter) {
                                             1 + static_cast<int64_t>(rng.NextBelow(12)));
       values[key] = rng.NextDouble();
     }
-    for (const auto& [key, value] : values) order.insert(order.begin() + static_cast<long>(rng.NextBelow(order.size() + 1)), key);
+    for (const auto& [key, value] : values)
+      order.insert(order.begin() + static_cast<long>(rng.NextBelow(order.size() + 1)), key);
     Curve curve;
     for (const auto& key : order) curve.Put(key.first, key.second, values[key]);
     std::map<int64_t, double> expected;

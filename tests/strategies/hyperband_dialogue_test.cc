@@ -1,5 +1,6 @@
-// Plays tests/dialogues/hyperband/*.txt against strategy "hyperband": each file is a story of what trials came to, with what
-// the strategy wants to start below each question. TUNER_REWRITE_DIALOGUES=1 writes the files anew; review the difference.
+// Plays tests/dialogues/hyperband/*.txt against strategy "hyperband": each file is a story of what trials came to, with
+// what the strategy wants to start below each question. TUNER_REWRITE_DIALOGUES=1 writes the files anew; review the
+// difference.
 //
 //   job R ETA [min=N] [brackets=N] [sync] [maximize]
 //   ask COUNT [new=N]     proposals become trials, promotions are carried out
@@ -155,7 +156,8 @@ TEST_P(HyperbandDialogueTest, GoesAsWritten) {
 
 std::vector<std::filesystem::path> DialogueFiles() {
   std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(TUNER_DIALOGUES "/hyperband")) files.push_back(entry.path());
+  for (const auto& entry : std::filesystem::directory_iterator(TUNER_DIALOGUES "/hyperband"))
+    files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   return files;
 }
