@@ -39,6 +39,11 @@ struct SuggestAsked {
   std::string request_id;
   absl::Duration deadline = absl::Milliseconds(200);
 };
+// What a model expects of the next trial, in the objective's unit.
+struct Forecast {
+  double gain = 0;   // expected improvement of the best value, >= 0
+  double noise = 0;  // deviation of the objective when the same point is run again
+};
 // The strategy answered AskStrategy.
 struct Proposed {
   struct Proposal {
@@ -61,6 +66,7 @@ struct Proposed {
   // Nothing more comes before the strategy observes more than basis.known_prefix says, or limits change.
   bool waiting = false;
   std::string waiting_reason;
+  std::optional<Forecast> forecast;
   absl::Status error;  // the strategy failed; the job fails with it
 };
 struct LaunchRefused {

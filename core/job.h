@@ -58,6 +58,8 @@ struct JobHeader {
   int64_t rungs_reached = 0;   // results of rungs, over all trials
   int64_t steps_run = 0;       // over all trials
   int64_t steps_repeated = 0;  // over all trials
+  int32_t calm_forecasts = 0;  // in a row, by which nothing material is left to gain
+  std::string converged;       // why the job has converged; empty: it has not
   TrialCounts counts;
   // Of the trials that keep all outcome constraints. Not set with several objectives.
   std::optional<int32_t> best_trial;     // number

@@ -89,6 +89,8 @@ class Machine {
   void CheckCompletion();
   std::optional<std::string> CompletionReason() const;
   std::optional<std::string> NotImproving() const;
+  std::optional<std::string> Converged() const;
+  void TakeForecast(const Forecast& forecast);
   std::string NoneFeasible() const;
   std::optional<std::string> FailureReason() const;
   int FreeSlots() const;

@@ -58,6 +58,7 @@ std::optional<std::string> Machine::CompletionReason() const {
     return absl::StrCat("limits.max_run_time of ", absl::FormatDuration(*limits().max_run_time), " is over");
   }
   if (std::optional<std::string> reason = NotImproving()) return reason;
+  if (std::optional<std::string> reason = Converged()) return reason;
   if (!state_.active().empty() || (!state_.paused().empty() && !StrategyWaits())) return std::nullopt;
   const bool some_to_start = std::any_of(state_.queued().begin(), state_.queued().end(),
                                          [&](int32_t n) { return MayStart(*state_.FindTrial(n)); });
@@ -228,6 +229,7 @@ void Machine::On(const Proposed& event) {
     return BeginJobStop(JobStatus::kFailed, absl::StrCat("the strategy failed: ", event.error.message()));
   }
   for (const Proposed::Promotion& promotion : event.promotions) Promote(promotion);
+  if (event.forecast) TakeForecast(*event.forecast);
   if (event.waiting) {
     state_.live.waiting_since = event.basis.known_prefix;
     state_.live.waiting_reason = event.waiting_reason;

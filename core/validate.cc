@@ -118,6 +118,7 @@ class SpecChecker {
 
   void CheckEndsWithoutMaxTrials(bool is_grid) {
     if (is_grid || spec_.limits.max_run_time.has_value()) return;
+    if (spec_.completion.convergence && spec_.outcome_constraints.empty()) return;
     if (!spec_.completion.max_trials_not_improving.has_value()) {
       Add("limits.max_trials",
           absl::StrCat("is missing, and nothing else ends the job; give 1 to ", kMaxTrials,
@@ -201,6 +202,12 @@ class SpecChecker {
   }
 
   void CheckCompletion() {
+    if (spec_.completion.convergence && !spec_.additional_objectives.empty()) {
+      Add("completion_criteria.convergence",
+          "looks at one objective, and a front has no single best value; use max_trials_not_improving, which counts "
+          "trials "
+          "that do not enter the front");
+    }
     const std::optional<int32_t> not_improving = spec_.completion.max_trials_not_improving;
     if (not_improving.has_value() && *not_improving < kMinTrialsNotImproving) {
       Add("completion_criteria.max_trials_not_improving",

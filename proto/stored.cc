@@ -127,6 +127,8 @@ StoredJob ToStored(const core::JobHeader& header) {
   out.set_rungs_reached(header.rungs_reached);
   out.set_steps_run(header.steps_run);
   out.set_steps_repeated(header.steps_repeated);
+  out.set_calm_forecasts(header.calm_forecasts);
+  out.set_converged(header.converged);
   out.mutable_counts()->mutable_by_state()->Add(std::begin(header.counts.by_state), std::end(header.counts.by_state));
   out.mutable_counts()->set_imported(header.counts.imported);
   out.mutable_counts()->set_attempts(header.counts.attempts);
@@ -163,6 +165,8 @@ core::JobHeader FromStored(const StoredJob& stored) {
   out.rungs_reached = stored.rungs_reached();
   out.steps_run = stored.steps_run();
   out.steps_repeated = stored.steps_repeated();
+  out.calm_forecasts = stored.calm_forecasts();
+  out.converged = stored.converged();
   const int states = std::min<int>(stored.counts().by_state_size(), std::size(out.counts.by_state));
   for (int i = 0; i < states; ++i) out.counts.by_state[i] = stored.counts().by_state(i);
   out.counts.imported = stored.counts().imported();

@@ -72,10 +72,6 @@ std::vector<std::string> UnimplementedFields(const v1::TuningJobSpec& spec) {
   if (spec.limits().has_max_cost()) {
     Add(fields, "limits.max_cost", "costs are not counted by this version; use limits.max_run_time");
   }
-  if (spec.completion_criteria().convergence()) {
-    Add(fields, "completion_criteria.convergence",
-        "needs a model, which this version does not have; use completion_criteria.max_trials_not_improving");
-  }
   if (spec.early_stopping().has_custom()) {
     Add(fields, "early_stopping.custom",
         "a rule that is linked in is not served by this version; use median, percentile, threshold, "

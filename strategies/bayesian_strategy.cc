@@ -28,6 +28,7 @@ using KnownPoints = absl::flat_hash_set<Units>;
 // Streams of random numbers. Stored jobs rely on them.
 constexpr uint32_t kDesignStream = 0x6200;
 constexpr uint32_t kSearchStream = 0x6201;
+constexpr uint32_t kForecastStream = 0x6202;
 
 constexpr int kMostInitialTrials = 11;
 constexpr double kMostInitialShare = 0.25;  // of max_trials
@@ -77,6 +78,7 @@ class BayesianStrategy : public Strategy {
     }
     observations_.resize(outputs_.size());
     replicates_ = options.duplicates() == v1::BayesianStrategy::REPLICATE;
+    forecasts_ = spec.completion.convergence && outputs_.size() == 1;
     reuses_ = options.duplicates() == v1::BayesianStrategy::REUSE;
     initial_trials_ = options.has_initial_trials() ? options.initial_trials() : DefaultInitialTrials(spec);
     fingerprint_ = gp::NumericFingerprint();
@@ -321,6 +323,15 @@ class BayesianStrategy : public Strategy {
     search.stop = context.stop;
     for (int32_t i = 0; i < context.count; ++i) {
       const int64_t ordinal = context.ordinal + i;
+      if (settings_.random_every > 0 && ordinal % settings_.random_every == settings_.random_every - 1) {
+        std::optional<Units> drawn = Random(ordinal, context, result);
+        if (!drawn.has_value()) break;
+        result.proposals.push_back(NewTrial{.parameters = encoder_.Point(*drawn)});
+        pending.push_back(*drawn);
+        around.push_back(*drawn);
+        taken.insert(*std::move(drawn));
+        continue;
+      }
       if (std::optional<Units> again = Replicated(ordinal, model, taken); again.has_value()) {
         result.proposals.push_back(NewTrial{.parameters = encoder_.Point(*again)});
         pending.push_back(*again);
@@ -344,11 +355,37 @@ class BayesianStrategy : public Strategy {
       taken.insert(units);
       around.push_back(units);
     }
+    if (forecasts_ && context.replay == nullptr)
+      result.forecast = ForecastOf(model, encoder.EncodeAll(pending), search, context);
     return !result.proposals.empty();
+  }
+
+  // What the best next trial is expected to gain.
+  std::optional<core::Forecast> ForecastOf(const JobModel& model, const Eigen::MatrixXd& pending,
+                                           const gp::SearchContext& search, const SuggestContext& context) const {
+    const gp::Posterior& posterior = model.posterior(0);
+    const gp::LogExpectedImprovement improvement(posterior, pending);
+    const std::vector<gp::Optimum> found =
+        gp::Maximise(improvement, search, settings_.search,
+                     core::Rng(seed_, static_cast<uint64_t>(context.ordinal), kForecastStream));
+    if (found.empty()) return std::nullopt;
+    const double slope = model.warp(0).InverseSlope(posterior.MeanAtPoints().maxCoeff());
+    return core::Forecast{.gain = std::exp(found.front().value) * slope, .noise = std::sqrt(posterior.noise()) * slope};
   }
 
   static double AtTurn(const std::vector<double>& values, int64_t ordinal) {
     return values[static_cast<size_t>(ordinal) % values.size()];
+  }
+
+  // A random point that neither was tried, nor is pending, nor is in `result`.
+  std::optional<Units> Random(int64_t ordinal, const SuggestContext& context, const Proposals& result) const {
+    std::vector<PendingTrial> pending(context.pending.begin(), context.pending.end());
+    for (const NewTrial& proposal : result.proposals)
+      pending.push_back({.number = 0, .parameters = proposal.parameters});
+    const absl::StatusOr<Proposals> drawn =
+        random_->Suggest({.ordinal = ordinal, .count = 1, .pending = pending, .stop = context.stop});
+    if (!drawn.ok() || drawn->proposals.empty()) return std::nullopt;
+    return encoder_.Units(drawn->proposals.front().parameters);
   }
 
   // Policy REPLICATE: at the turns that exploit most, the point that is worth another run, if there is one.
@@ -429,6 +466,7 @@ class BayesianStrategy : public Strategy {
   int initial_trials_ = 0;
   bool replicates_ = false;
   bool reuses_ = false;
+  bool forecasts_ = false;
   std::string fingerprint_;
 
   int64_t finished_ = 0;                        // trials, and results of rungs

@@ -41,6 +41,9 @@ struct BayesianSettings {
   // range.
   gp::LengthPrior fidelity_prior = {gp::LengthPrior::Kind::kGamma, 4, 3};
   int least_at_target = 3;  // results at a resource before suggestions are made for it
+  // Every so manieth proposal is drawn at random once there is a model; 0: none. With several resources, where a model
+  // that took the beginning of trials for their end would be led astray for long.
+  int random_every = 0;
   double noise_location = -8;
   double noise_deviation = 3;
 };

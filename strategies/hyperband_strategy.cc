@@ -28,9 +28,11 @@ int64_t MinResource(const v1::HyperbandStrategy& options) {
   return options.has_min_resource() ? options.min_resource() : 1;
 }
 int32_t Eta(const v1::HyperbandStrategy& options) { return options.has_eta() ? options.eta() : kDefaultEta; }
+// Unless told: all of a synchronous job, as in the paper; one of an asynchronous one, where more of them reach a target
+// later (docs/multi-fidelity.md).
 int BracketCount(const v1::HyperbandStrategy& options) {
   const int all = CountBrackets(MinResource(options), options.max_resource(), Eta(options));
-  return options.has_brackets() ? std::min(all, options.brackets()) : all;
+  return std::min(all, options.has_brackets() ? options.brackets() : options.synchronous() ? all : 1);
 }
 
 // A result at a rung; lower is better.
@@ -229,13 +231,22 @@ v1::HyperbandStrategy OptionsOf(const core::JobSpec& spec) {
   return options;
 }
 
+BayesianSettings SettingsOfSampler() {
+  BayesianSettings settings;
+  settings.random_every = 4;
+  return settings;
+}
+
+// With fewer trials than this a model has hardly begun when they are over.
+constexpr int32_t kLeastTrialsForModel = 20;
+
 absl::StatusOr<std::unique_ptr<Strategy>> Make(const core::JobSpec& spec) {
   const v1::HyperbandStrategy options = OptionsOf(spec);
   core::JobSpec sampled = spec;
   sampled.strategy.bytes.clear();  // the sampler's own options are its defaults
   const bool model = options.sampler() == v1::HyperbandStrategy::MODEL;
   absl::StatusOr<std::unique_ptr<Strategy>> sampler =
-      model ? MakeBayesianStrategy(sampled, BayesianSettings()) : RandomStrategyKind().make(sampled);
+      model ? MakeBayesianStrategy(sampled, SettingsOfSampler()) : RandomStrategyKind().make(sampled);
   if (!sampler.ok()) return sampler.status();
   return std::make_unique<HyperbandStrategy>(spec, options, *std::move(sampler));
 }
@@ -275,7 +286,8 @@ std::string Resolve(const core::JobSpec& spec) {
   options.set_brackets(BracketCount(options));
   if (options.sampler() == v1::HyperbandStrategy::AUTO ||
       options.sampler() == v1::HyperbandStrategy::SAMPLER_UNSPECIFIED) {
-    options.set_sampler(v1::HyperbandStrategy::RANDOM);
+    const bool few = spec.limits.max_trials.value_or(kLeastTrialsForModel) < kLeastTrialsForModel;
+    options.set_sampler(few ? v1::HyperbandStrategy::RANDOM : v1::HyperbandStrategy::MODEL);
   }
   return options.SerializeAsString();
 }

@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "core/event.h"
 #include "core/job_spec.h"
 #include "core/problem.h"
 #include "core/stop_token.h"
@@ -71,6 +72,7 @@ struct Proposals {
   bool waiting = false;                 // nothing comes after these before something is observed
   std::string waiting_reason;           // a part of a sentence, with figures
   core::Basis basis;
+  std::optional<core::Forecast> forecast;  // only where the job asks whether it has converged, and not on replay
 };
 
 // A trial came to the end of its resource and is paused. `trial` as it is then; the result is the last of its rungs.

@@ -84,6 +84,8 @@ class Dialogue {
     if (executor != "external") spec.trial.executors.push_back({{"process", ""}, std::nullopt, std::nullopt});
     if (executor != "process") spec.trial.executors.push_back({{"external", ""}, std::nullopt, absl::Seconds(60)});
     spec.trial.retries.max_retries = std::stoi(Option(words, "retries", "0"));
+    spec.completion.convergence = Option(words, "convergence", "") == "yes";
+    spec.strategy.name = Option(words, "strategy", "random");
     if (const std::string n = Option(words, "not_improving", ""); !n.empty())
       spec.completion.max_trials_not_improving = std::stoi(n);
     if (const std::string most = Option(words, "resources", ""); !most.empty()) {
@@ -182,6 +184,10 @@ class Dialogue {
       if (absl::StartsWith(word, "promote=")) {  // promote=TRIAL@RESOURCE
         const Words parts = absl::StrSplit(word.substr(8), '@');
         event.promotions.push_back({std::stoi(parts[0]), std::stoll(parts.at(1)), "as told"});
+      }
+      if (absl::StartsWith(word, "gain=")) {  // gain=GAIN~NOISE
+        const Words parts = absl::StrSplit(word.substr(5), '~');
+        event.forecast = Forecast{std::stod(parts[0]), std::stod(parts.at(1))};
       }
       if (word == "waiting") {
         event.waiting = true;

@@ -240,7 +240,6 @@ const std::vector<UnimplementedCase>& UnimplementedCases() {
   static const std::vector<UnimplementedCase> cases = {
       {"strategy.custom", "strategy: {custom: {name: mine}}"},
       {"limits.max_cost", "limits: {max_cost: 5}"},
-      {"completion_criteria.convergence", "completion_criteria: {convergence: true}"},
       {"early_stopping.custom", "early_stopping: {custom: {name: mine}}"},
       {"warm_start", "warm_start: {parents: [tuningJobs/a], type: TRANSFER_LEARNING}"},
       {"trial.container", "trial: {container: {image: a}}"},

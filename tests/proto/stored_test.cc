@@ -130,8 +130,8 @@ void ExpectSame(const core::Trial& a, const core::Trial& b) {
 void ExpectSame(const core::JobHeader& a, const core::JobHeader& b) {
   const auto& [job_id, uid, spec_bytes, base_dir, provenance_bytes, advice, request_id, spec_hash, tags, status,
                stop_as, reason, limits, create_time, update_time, end_time, grid_size, next_ordinal, exhausted,
-               exhausted_reason, finished, rungs_reached, steps_run, steps_repeated, counts, best_trial, best_objective,
-               best_finish_seq, pareto_front] = a;
+               exhausted_reason, finished, rungs_reached, steps_run, steps_repeated, calm_forecasts, converged, counts,
+               best_trial, best_objective, best_finish_seq, pareto_front] = a;
   EXPECT_EQ(job_id, b.job_id);
   EXPECT_EQ(uid, b.uid);
   EXPECT_EQ(spec_bytes, b.spec_bytes);
@@ -156,6 +156,8 @@ void ExpectSame(const core::JobHeader& a, const core::JobHeader& b) {
   EXPECT_EQ(next_ordinal, b.next_ordinal);
   EXPECT_EQ(exhausted, b.exhausted);
   EXPECT_EQ(rungs_reached, b.rungs_reached);
+  EXPECT_EQ(calm_forecasts, b.calm_forecasts);
+  EXPECT_EQ(converged, b.converged);
   EXPECT_EQ(steps_run, b.steps_run);
   EXPECT_EQ(steps_repeated, b.steps_repeated);
   EXPECT_EQ(exhausted_reason, b.exhausted_reason);

@@ -26,6 +26,7 @@ core::Proposed ToProposed(const core::AskStrategy& ask, absl::StatusOr<strategie
       std::min(ask.new_trials.value_or(ask.count), ask.count - static_cast<int32_t>(proposed.promotions.size()));
   proposed.exhausted = result->exhausted;
   proposed.exhausted_reason = std::move(result->exhausted_reason);
+  proposed.forecast = result->forecast;
   proposed.waiting = result->waiting;
   proposed.waiting_reason = std::move(result->waiting_reason);
   if (proposed.proposals.empty() && proposed.promotions.empty() && !proposed.exhausted && !proposed.waiting) {

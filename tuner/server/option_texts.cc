@@ -22,7 +22,8 @@ constexpr OptionText kTexts[] = {
     {"tuner.v1.HyperbandStrategy.max_resource", "", "Resource of a trial that is never stopped. 1 to 20,000.", true},
     {"tuner.v1.HyperbandStrategy.eta", "3", "Of each rung, one in eta trials is promoted. 2 to 16."},
     {"tuner.v1.HyperbandStrategy.brackets", "",
-     "Number of brackets; 1 is plain successive halving; all that the resources allow if left out."},
+     "Number of brackets; 1 is plain successive halving; if left out 1, or all that the resources allow if "
+     "synchronous."},
     {"tuner.v1.HyperbandStrategy.synchronous", "false", "Wait for a whole rung before promoting."},
     {"tuner.v1.HyperbandStrategy.sampler", "\"AUTO\"", "Where new configurations come from."},
     {"tuner.v1.HyperbandStrategy.resource_parameter", "",

@@ -1,0 +1,86 @@
+// When a job has converged: what its model still expects, or, without a model, how little its last trials gained.
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "core/machine.h"
+#include "core/search_space.h"
+
+namespace tuner::core {
+namespace {
+
+// What is left to gain is nothing material below this share of what lies between the best result and the median one, or of
+// the noise, over so many trials to come ...
+constexpr double kMaterialShare = 0.01;
+constexpr double kNoiseShare = 0.1;
+constexpr int kTrialsAhead = 10;
+// ... as so many answers in a row say, when so many trials have completed.
+constexpr int kForecastsInRow = 3;
+constexpr int kLeastCompleted = 10;
+// Without a model: trials in which nothing material was gained, and as many for each parameter.
+constexpr int kLeastCalmTrials = 20;
+constexpr int kCalmTrialsPerParameter = 5;
+
+// Final objectives of completed trials in the order in which they finished.
+std::vector<double> Objectives(const JobState& state) {
+  std::vector<const Trial*> completed;
+  for (const Trial& trial : state.trials()) {
+    if (trial.state == TrialState::kCompleted && trial.objective) completed.push_back(&trial);
+  }
+  std::ranges::sort(completed, {}, &Trial::finish_seq);
+  std::vector<double> objectives;
+  objectives.reserve(completed.size());
+  for (const Trial* trial : completed) objectives.push_back(*trial->objective);
+  return objectives;
+}
+
+double Median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+}  // namespace
+
+void Machine::TakeForecast(const Forecast& forecast) {
+  JobHeader header = state_.header();
+  const std::vector<double> objectives = Objectives(state_);
+  if (!header.best_objective || static_cast<int>(objectives.size()) < kLeastCompleted) return;
+  const double spread = std::abs(*header.best_objective - Median(objectives));
+  const double material = std::max(kMaterialShare * spread, kNoiseShare * forecast.noise);
+  const double ahead = kTrialsAhead * forecast.gain;
+  header.calm_forecasts = ahead < material ? header.calm_forecasts + 1 : 0;
+  if (header.calm_forecasts >= kForecastsInRow) {
+    header.converged = absl::StrCat(
+        "converged: the model expects ", kTrialsAhead, " more trials to improve ", state_.spec().objective.metric, " ",
+        FormatValue(*header.best_objective), " by at most ", absl::SixDigits(ahead), ", under ", absl::SixDigits(material),
+        ", which is ", material > kNoiseShare * forecast.noise ? "1 percent of what the best is better than the median trial"
+                                                               : "a tenth of the noise");
+  }
+  PutJob(std::move(header));
+}
+
+std::optional<std::string> Machine::Converged() const {
+  if (!state_.spec().completion.convergence) return std::nullopt;
+  const JobHeader& header = state_.header();
+  if (!header.converged.empty()) return header.converged;
+  const std::string& strategy = state_.spec().strategy.name;
+  if (strategy == "bayesian" || !trials_ended_ || !header.best_objective) return std::nullopt;
+  const std::vector<double> objectives = Objectives(state_);
+  const size_t calm = std::max<size_t>(kLeastCalmTrials, kCalmTrialsPerParameter * state_.spec().space.parameters().size());
+  if (objectives.size() < 2 * calm) return std::nullopt;
+  const Objective& objective = state_.spec().objective;
+  double before = objectives.front();
+  for (size_t i = 0; i + calm < objectives.size(); ++i) before = objective.Better(objectives[i], before) ? objectives[i] : before;
+  const double gained = std::abs(*header.best_objective - before);
+  const double material = kMaterialShare * std::abs(before - Median(objectives));
+  if (!(gained < material)) return std::nullopt;
+  return absl::StrCat("converged: the last ", calm, " trials improved ", objective.metric, " ",
+                      FormatValue(*header.best_objective), " by ", absl::SixDigits(gained), ", under ", absl::SixDigits(material),
+                      ", which is 1 percent of what the best is better than the median trial");
+}
+
+}  // namespace tuner::core
