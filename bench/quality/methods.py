@@ -58,10 +58,11 @@ def one_thread():
 
 class Peer:
     """A peer's adapter, spoken to by one JSON line per request and per answer. It can run many studies, one after another."""
+    folder = HERE / "peers"
 
     def __init__(self, method, log):
         python = environments.python(method.environment)
-        self._process = subprocess.Popen([python, HERE / "peers" / method.script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+        self._process = subprocess.Popen([python, self.folder / method.script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
                                          text=True, env=one_thread())
         self._options = method.options
 

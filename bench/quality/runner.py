@@ -49,7 +49,16 @@ def optimise(study, task, parallel, budget):
         yield trial, value, observed, round(seconds, 6), round(told, 6), basis, point
 
 
-def work(pipe, folder, program_options):
+def perform(study, run, folder):
+    """Yields the messages of one run: ("begin", None) once time counts, then ("row", columns) for each trial."""
+    task = tasks.Task(run["task"], run["seed"], folder)
+    task.scale()
+    yield "begin", None
+    for row in optimise(study, task, run["parallel"], run["budget"]):
+        yield "row", row
+
+
+def work(pipe, folder, program_options, open_method, perform):
     """The child: runs what comes through the pipe, keeping the method's process between runs."""
     os.setsid()  # so that the parent ends this process and its method together
     os.environ.update(methods.one_thread())
@@ -65,12 +74,9 @@ def work(pipe, folder, program_options):
                     study.close()
                 study, opened = None, method
                 options = {} if method.script else program_options
-                study = methods.open_method(method, log, **options)
-            task = tasks.Task(run["task"], run["seed"], folder)
-            task.scale()
-            pipe.send(("begin", None))
-            for row in optimise(study, task, run["parallel"], run["budget"]):
-                pipe.send(("row", row))
+                study = open_method(method, log, **options)
+            for message in perform(study, run, folder):
+                pipe.send(message)
             pipe.send(("end", "done"))
         except Exception as error:  # a peer's failure is a result too
             with contextlib.suppress(Exception):
@@ -85,21 +91,27 @@ def work(pipe, folder, program_options):
 
 
 class Worker:
-    """A child process for one run after another. Not for several threads."""
+    """A child process for one run after another. Not for several threads.
+
+    open_method, perform, columns: how a method is opened, what a run does (functions of a module, as the child imports them), and
+    the columns of its rows; another benchmark has its own.
+    """
+    open_method, perform, columns = staticmethod(methods.open_method), staticmethod(perform), COLUMNS
 
     def __init__(self, folder, program_options):
         self._folder, self._options, self._process = folder, program_options, None
 
     def run(self, method, run, limit):
-        """The run's line: `run` with status ("done", "timeout ...", "failed ...") and the columns of the trials that ended."""
+        """The run's line: `run` with status ("done", "timeout ...", "failed ..."), what else its messages tell, and the columns of the
+        trials that ended."""
         if self._process is None:
             context = multiprocessing.get_context("spawn")
             self._pipe, theirs = context.Pipe()
-            self._process = context.Process(target=work, args=(theirs, self._folder, self._options), daemon=False)
+            self._process = context.Process(target=work, args=(theirs, self._folder, self._options, self.open_method, self.perform), daemon=False)
             self._process.start()
             theirs.close()
         self._pipe.send((method, run))
-        rows, status, begin, idle, looked = [], "", None, 0.0, 0.0
+        rows, more, status, begin, idle, looked = [], {}, "", None, 0.0, 0.0
         while not status:
             try:
                 if self._pipe.poll(POLL_SECONDS):
@@ -112,6 +124,8 @@ class Worker:
                 break
             if kind == "row":
                 rows.append(content)
+            elif kind == "more":
+                more.update(content)
             elif kind == "begin":
                 begin = processor_seconds(self._process.pid)
             elif kind == "end":
@@ -124,7 +138,7 @@ class Worker:
                     status = f"timeout after {idle:.0f} s without a result"
         if status.startswith("timeout") or status.endswith("ended"):
             self.kill()
-        return {**run, "status": status, **{name: [row[i] for row in rows] for i, name in enumerate(COLUMNS)}}
+        return {**run, "status": status, **more, **{name: [row[i] for row in rows] for i, name in enumerate(self.columns)}}
 
     def kill(self):
         """Ends the child and its method at once."""

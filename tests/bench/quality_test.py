@@ -25,7 +25,8 @@ def python():
     return None
 
 
-class Smoke(unittest.TestCase):
+class Harness(unittest.TestCase):
+    """A harness in Python, run with a folder for its results and environments. program: the tuner that it measures."""
     program = None
 
     def setUp(self):
@@ -33,15 +34,18 @@ class Smoke(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
 
-    def quality(self, *arguments, check=True):
+    def run_python(self, *arguments, check=True):
         environment = {**os.environ, "TUNER_BENCH_CACHE": str(self.folder / "cache"), "TUNER_PROGRAM": self.program}
         done = subprocess.run([python(), *arguments], cwd=QUALITY, capture_output=True, text=True, timeout=600, env=environment)
         if check:
             self.assertEqual(0, done.returncode, done.stdout + done.stderr)
         return done.stdout + done.stderr
 
+
+class Smoke(Harness):
+
     def run_random(self, *more):
-        return self.quality("run.py", "--methods", "random", "--tasks", "branin-2-noisy,conditional-layers-8", "--seeds", "1", "--budget", str(TRIALS),
+        return self.run_python("run.py", "--methods", "random", "--tasks", "branin-2-noisy,conditional-layers-8", "--seeds", "1", "--budget", str(TRIALS),
                             "--parallel", "1,4", "--results", str(self.folder), "--no-summary", *more)
 
     def lines(self):
@@ -68,7 +72,7 @@ class Smoke(unittest.TestCase):
 
     def test_summary(self):
         self.run_random("--parallel", "1")
-        shown = self.quality("summary.py", "--results", str(self.folder), "--ours", "random", "--checkpoints", "5,12")
+        shown = self.run_python("summary.py", "--results", str(self.folder), "--ours", "random", "--checkpoints", "5,12")
         for part in ("after 12 trials", "branin-2-noisy", "[noisy]", "[conditional]"):
             self.assertIn(part, shown)
 
@@ -76,24 +80,31 @@ class Smoke(unittest.TestCase):
         self.run_random("--parallel", "1", "--budget", "100")
         if subprocess.run([python(), "-c", "import matplotlib"], capture_output=True).returncode != 0:
             self.skipTest("no matplotlib")
-        self.quality("report.py", "--results", str(self.folder), "--ours", "random", "--out", str(self.folder / "report"))
+        self.run_python("report.py", "--results", str(self.folder), "--ours", "random", "--out", str(self.folder / "report"))
         shown = (self.folder / "report" / "report.md").read_text()
         for part in ("After 100 trials", "random (tuner)", "Basis of our suggestions: FRESH"):
             self.assertIn(part, shown)
 
     def test_figures(self):
-        self.quality(str(ROOT / "tests" / "bench" / "quality_figures_test.py"))
+        self.run_python(str(ROOT / "tests" / "bench" / "quality_figures_test.py"))
 
     def test_what_is_missing_is_shown(self):
-        shown = self.quality("run.py", "--methods", "smac", "--results", str(self.folder), "--no-summary")
+        shown = self.run_python("run.py", "--methods", "smac", "--results", str(self.folder), "--no-summary")
         self.assertRegex(shown, r"(?m)^SKIP smac: .+")
-        self.assertIn("no method nothing", self.quality("run.py", "--methods", "nothing", check=False))
-        self.assertIn("no task nothing", self.quality("run.py", "--tasks", "nothing", check=False))
+        self.assertIn("no method nothing", self.run_python("run.py", "--methods", "nothing", check=False))
+        self.assertIn("no task nothing", self.run_python("run.py", "--tasks", "nothing", check=False))
 
 
-if __name__ == "__main__":
-    Smoke.program = os.path.abspath(sys.argv.pop(1))
+def main(*cases):
+    """Runs the cases with the tuner that the command line names."""
+    Harness.program = os.path.abspath(sys.argv.pop(1))
     if python() is None:
         print("SKIP: no Python with grpcio, grpcio-tools and numpy; scripts/install-dependencies python makes one")
         sys.exit(SKIP)
-    unittest.main()
+    loader = unittest.defaultTestLoader
+    suite = unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in cases)
+    sys.exit(not unittest.TextTestRunner(verbosity=2 if "-v" in sys.argv else 1).run(suite).wasSuccessful())
+
+
+if __name__ == "__main__":
+    main(Smoke)

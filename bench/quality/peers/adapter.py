@@ -1,8 +1,8 @@
 """What every adapter shares: a loop over the harness's messages, and conversions of the neutral space.
 
-An adapter is run with its peer's Python; it reads one JSON message a line from standard input and answers each with one:
-start {space, seed, parallel, budget, ...}, ask {}, tell {handle, value}, tell_many {points, values}. Only the peer's own work is
-inside the seconds that it answers.
+An adapter is run with its peer's Python; it reads one JSON message a line from standard input and answers each with one. Those of
+bench/quality: start {space, seed, parallel, budget, ...}, ask {}, tell {handle, value}, tell_many {points, values}. Only the peer's own
+work is inside the seconds that it answers.
 """
 
 import json
@@ -16,37 +16,47 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import space as spaces  # noqa: E402
 
 
-def serve(make_study):
-    """Answers until standard input ends.
-
-    make_study(space, seed, parallel, budget, **options) makes an object with ask() -> (handle object, values of all parameters,
-    inactive ones too unless the peer knows conditions), tell(handle object, value) and tell_many(points, values).
-    """
+def answer(handle):
+    """Answers until standard input ends: handle(kind, message) makes the answer to {kind: message}."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a peer prints must not come between the answers
-    study, handles, count = None, {}, 0
     for line in sys.stdin:
         try:
             (kind, message), = json.loads(line).items()
             begin = time.perf_counter()
-            answer = {}
-            if kind == "start":
-                space = spaces.from_json(message.pop("space"))
-                study, handles, count = make_study(space, **message), {}, 0
-            elif kind == "ask":
-                count += 1
-                handles[count], values = study.ask()
-                answer = {"handle": count, "values": {name: plain(value) for name, value in values.items()}}
-            elif kind == "tell":
-                study.tell(handles.pop(message["handle"]), message["value"])
-            else:
-                study.tell_many(message["points"], message["values"])
-            answer["seconds"] = time.perf_counter() - begin
+            made = handle(kind, message)
+            made["seconds"] = time.perf_counter() - begin
         except Exception as error:  # the harness reports it as the run's end
             traceback.print_exc()
-            answer = {"error": f"{type(error).__name__}: {error}"[:500]}
-        answers.write(json.dumps(answer) + "\n")
+            made = {"error": f"{type(error).__name__}: {error}"[:500]}
+        answers.write(json.dumps(made) + "\n")
         answers.flush()
+
+
+def serve(make_study):
+    """Answers the messages of bench/quality.
+
+    make_study(space, seed, parallel, budget, **options) makes an object with ask() -> (handle object, values of all parameters,
+    inactive ones too unless the peer knows conditions), tell(handle object, value) and tell_many(points, values).
+    """
+    study, handles, count = None, {}, 0
+
+    def handle(kind, message):
+        nonlocal study, handles, count
+        if kind == "start":
+            space = spaces.from_json(message.pop("space"))
+            study, handles, count = make_study(space, **message), {}, 0
+        elif kind == "ask":
+            count += 1
+            handles[count], values = study.ask()
+            return {"handle": count, "values": {name: plain(value) for name, value in values.items()}}
+        elif kind == "tell":
+            study.tell(handles.pop(message["handle"]), message["value"])
+        else:
+            study.tell_many(message["points"], message["values"])
+        return {}
+
+    answer(handle)
 
 
 def plain(value):
