@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/job.h"
+#include "core/notification.h"
 #include "core/trial.h"
 
 namespace tuner::core {
@@ -21,7 +22,11 @@ struct MeasurementPut {
   int32_t trial = 0;
   Measurement measurement;
 };
-using Change = std::variant<JobPut, TrialPut, MeasurementPut>;
+// Key: its number.
+struct NotificationPut {
+  Notification notification;
+};
+using Change = std::variant<JobPut, TrialPut, MeasurementPut, NotificationPut>;
 using Changes = std::vector<Change>;
 
 }  // namespace tuner::core

@@ -12,8 +12,8 @@
 namespace tuner::core {
 namespace {
 
-// What is left to gain is nothing material below this share of what lies between the best result and the median one, or of
-// the noise, over so many trials to come ...
+// What is left to gain is nothing material below this share of what lies between the best result and the median one, or
+// of the noise, over so many trials to come ...
 constexpr double kMaterialShare = 0.01;
 constexpr double kNoiseShare = 0.1;
 constexpr int kTrialsAhead = 10;
@@ -56,9 +56,10 @@ void Machine::TakeForecast(const Forecast& forecast) {
   if (header.calm_forecasts >= kForecastsInRow) {
     header.converged = absl::StrCat(
         "converged: the model expects ", kTrialsAhead, " more trials to improve ", state_.spec().objective.metric, " ",
-        FormatValue(*header.best_objective), " by at most ", absl::SixDigits(ahead), ", under ", absl::SixDigits(material),
-        ", which is ", material > kNoiseShare * forecast.noise ? "1 percent of what the best is better than the median trial"
-                                                               : "a tenth of the noise");
+        FormatValue(*header.best_objective), " by at most ", absl::SixDigits(ahead), ", under ",
+        absl::SixDigits(material), ", which is ",
+        material > kNoiseShare * forecast.noise ? "1 percent of what the best is better than the median trial"
+                                                : "a tenth of the noise");
   }
   PutJob(std::move(header));
 }
@@ -70,16 +71,19 @@ std::optional<std::string> Machine::Converged() const {
   const std::string& strategy = state_.spec().strategy.name;
   if (strategy == "bayesian" || !trials_ended_ || !header.best_objective) return std::nullopt;
   const std::vector<double> objectives = Objectives(state_);
-  const size_t calm = std::max<size_t>(kLeastCalmTrials, kCalmTrialsPerParameter * state_.spec().space.parameters().size());
+  const size_t calm =
+      std::max<size_t>(kLeastCalmTrials, kCalmTrialsPerParameter * state_.spec().space.parameters().size());
   if (objectives.size() < 2 * calm) return std::nullopt;
   const Objective& objective = state_.spec().objective;
   double before = objectives.front();
-  for (size_t i = 0; i + calm < objectives.size(); ++i) before = objective.Better(objectives[i], before) ? objectives[i] : before;
+  for (size_t i = 0; i + calm < objectives.size(); ++i)
+    before = objective.Better(objectives[i], before) ? objectives[i] : before;
   const double gained = std::abs(*header.best_objective - before);
   const double material = kMaterialShare * std::abs(before - Median(objectives));
   if (!(gained < material)) return std::nullopt;
   return absl::StrCat("converged: the last ", calm, " trials improved ", objective.metric, " ",
-                      FormatValue(*header.best_objective), " by ", absl::SixDigits(gained), ", under ", absl::SixDigits(material),
+                      FormatValue(*header.best_objective), " by ", absl::SixDigits(gained), ", under ",
+                      absl::SixDigits(material),
                       ", which is 1 percent of what the best is better than the median trial");
 }
 

@@ -114,6 +114,7 @@ struct TrialsAdded {
   };
   std::vector<Point> points;
   std::string request_id;
+  bool import_done = false;  // the last ones of a job that only takes imported trials
 };
 struct LimitsUpdated {
   Limits limits;
@@ -130,10 +131,16 @@ struct Preempted {
   std::string reason;
 };
 struct TimerFired {};
+// A try to deliver a notification has ended.
+struct Notified {
+  int64_t number = 0;
+  bool ok = false;
+  std::string reason;  // why not
+};
 
-using EventKind =
-    std::variant<Resumed, SuggestAsked, Proposed, LaunchRefused, RunBegan, MetricsSeen, RunFinished, Reported,
-                 CompletionTold, TrialsAdded, LimitsUpdated, JobStopAsked, TrialStopAsked, Preempted, TimerFired>;
+using EventKind = std::variant<Resumed, SuggestAsked, Proposed, LaunchRefused, RunBegan, MetricsSeen, RunFinished,
+                               Reported, CompletionTold, TrialsAdded, LimitsUpdated, JobStopAsked, TrialStopAsked,
+                               Preempted, TimerFired, Notified>;
 struct Event {
   absl::Time at;
   EventKind what;
@@ -167,6 +174,10 @@ struct StopRun {
 struct AcknowledgeEnd {
   RunRef run;
 };
+// Try to deliver this notification; the answer is Notified.
+struct SendNotification {
+  int64_t number = 0;
+};
 // The job wants a TimerFired at this time; replaces the one before.
 struct WakeAt {
   absl::Time time;
@@ -181,6 +192,7 @@ struct Answer {
   bool should_stop = false;
   std::optional<absl::Time> lease_expire_time;
 };
-using Effect = std::variant<AskStrategy, TellStrategy, Launch, StopRun, AcknowledgeEnd, WakeAt, Answer>;
+using Effect =
+    std::variant<AskStrategy, TellStrategy, Launch, StopRun, AcknowledgeEnd, WakeAt, SendNotification, Answer>;
 
 }  // namespace tuner::core

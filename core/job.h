@@ -8,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "core/job_spec.h"
+#include "core/notification.h"
 #include "core/trial.h"
 
 namespace tuner::core {
@@ -50,6 +51,7 @@ struct JobHeader {
   absl::Time update_time;
   std::optional<absl::Time> end_time;
   int64_t grid_size = 0;
+  bool import_only = false;  // runs nothing: takes trials that were run elsewhere until it is told that it has all
 
   int64_t next_ordinal = 0;  // first ordinal of the strategy that has no trial yet
   bool exhausted = false;    // the strategy has nothing more to propose
@@ -66,6 +68,7 @@ struct JobHeader {
   std::optional<double> best_objective;  // its final objective
   // finish_seq of the trial that set it, or that was the last to enter the Pareto front; 0: there is none.
   int64_t best_finish_seq = 0;
+  NotificationCounts notifications;
   std::vector<int32_t> pareto_front;  // with several objectives: its numbers, the best of the first objective first
 };
 

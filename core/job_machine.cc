@@ -44,6 +44,7 @@ Decision Machine::Take() {
 
 void Machine::On(const Resumed& event) {
   trials_ended_ = true;
+  state_.live.notify_all = true;
   const std::vector<int32_t> active(state_.active().begin(), state_.active().end());
   for (int32_t number : active) {
     const Trial& trial = *state_.FindTrial(number);
@@ -91,8 +92,18 @@ void Machine::On(const TrialsAdded& event) {
     return ReplyError(absl::FailedPreconditionError(
         absl::StrCat("the job has ended or is stopping: ", state_.header().reason, "; add trials to a running job")));
   }
+  const bool import_only = state_.header().import_only;
+  if (event.import_done && !import_only) {
+    return ReplyError(
+        absl::FailedPreconditionError("import_done is for a job that was created with import_only; this one goes on by "
+                                      "itself: leave import_done out"));
+  }
   const int64_t to_run = std::count_if(event.points.begin(), event.points.end(),
                                        [](const auto& point) { return point.state == TrialState::kQueued; });
+  if (import_only && to_run > 0) {
+    return ReplyError(absl::FailedPreconditionError(
+        "the job was created with import_only and runs nothing; give each trial its state and final_metrics"));
+  }
   if (limits().max_trials && Claimed() + to_run > *limits().max_trials) {
     return ReplyError(absl::ResourceExhaustedError(
         absl::StrCat("limits.max_trials is ", *limits().max_trials, " and ", Claimed(), " trials are taken; ", to_run,
@@ -119,9 +130,17 @@ void Machine::On(const TrialsAdded& event) {
     }
   }
   Reply(std::move(answer));
+  if (event.import_done) {
+    BeginJobStop(JobStatus::kCompleted, absl::StrCat("all of its ", state_.trials().size(), " trials were imported"));
+  }
 }
 
 void Machine::On(const LimitsUpdated& event) {
+  if (state_.header().import_only) {
+    return ReplyError(absl::FailedPreconditionError(
+        "the job was created with import_only and runs nothing, so its limits bound nothing; create another job, with "
+        "this one as its warm_start parent"));
+  }
   trials_ended_ = true;
   JobHeader header = state_.header();
   const bool more_trials =
@@ -225,6 +244,7 @@ void Machine::FinishJobIfIdle() {
   header.status = header.stop_as;
   header.end_time = at_;
   PutJob(std::move(header));
+  Notify(NotificationEvent::kJobEnded, std::nullopt, state_.header().reason);
 }
 
 Decision Step(JobState& state, const Event& event) {
@@ -236,7 +256,7 @@ Decision Step(JobState& state, const Event& event) {
 
 Changes FirstChanges(JobHeader header, absl::Time now) {
   header.status = JobStatus::kRunning;
-  header.reason = "runs";
+  header.reason = header.import_only ? "takes imported trials" : "runs";
   header.create_time = now;
   header.update_time = now;
   return {JobPut{std::move(header)}};

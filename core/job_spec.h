@@ -9,6 +9,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/time/time.h"
 #include "core/constraint.h"
+#include "core/notification.h"
 #include "core/rules.h"
 #include "core/search_space.h"
 
@@ -101,6 +102,7 @@ struct JobSpec {
   std::vector<HealthRule> health_rules;
   std::optional<Resources> resources;  // set by strategies that give each trial a resource
   TrialTemplate trial;
+  std::vector<NotificationRule> notifications;
   absl::btree_map<std::string, std::string> tags;
   std::string base_dir;  // absolute folder against which relative paths are resolved
 };

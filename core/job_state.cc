@@ -142,6 +142,14 @@ void JobState::PutMeasurement(const MeasurementPut& put) {
   }
 }
 
+void JobState::PutNotification(const Notification& notification) {
+  if (notification.state == NotificationState::kDue) {
+    due_notifications_.insert_or_assign(notification.number, notification);
+  } else {
+    due_notifications_.erase(notification.number);
+  }
+}
+
 void JobState::PutHeader(const JobHeader& header) {
   // What follows from the trials is kept as the trials say.
   JobHeader derived = std::move(header_);
@@ -163,8 +171,10 @@ void Apply(const Change& change, JobState& state) {
     state.PutHeader(job->header);
   } else if (const auto* trial = std::get_if<TrialPut>(&change)) {
     state.PutTrial(trial->trial);
+  } else if (const auto* measurement = std::get_if<MeasurementPut>(&change)) {
+    state.PutMeasurement(*measurement);
   } else {
-    state.PutMeasurement(std::get<MeasurementPut>(change));
+    state.PutNotification(std::get<NotificationPut>(change).notification);
   }
 }
 

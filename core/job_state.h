@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -93,6 +94,7 @@ class JobState {
   int imported_failed() const { return imported_failed_; }
   int reused() const { return reused_; }
   int active_on(int executor_index) const { return active_on_[executor_index]; }
+  const std::map<int64_t, Notification>& due_notifications() const { return due_notifications_; }  // by number
   // Trials that TakesPlace.
   int64_t started() const { return started_; }
   const std::vector<int32_t>* FindRequest(const std::string& request_id) const;  // trials made under a request id
@@ -104,6 +106,8 @@ class JobState {
     // The strategy waits since it had observed so much (observed()), for the reason.
     std::optional<int64_t> waiting_since;
     std::string waiting_reason;
+    std::set<int64_t> notifying;                      // numbers of notifications that are being delivered
+    bool notify_all = false;                          // also those that wait for their next try: the server is new
     absl::flat_hash_map<int32_t, absl::Time> leases;  // of external trials, as last renewed; a restart grants them anew
     bool start_allowed = true;  // false: trials are neither asked for nor started (listing servers, shutdown)
     std::deque<Waiter> waiters;
@@ -116,6 +120,7 @@ class JobState {
   void PutTrial(const Trial& trial);
   void ConsiderBest(const Trial& trial);
   void PutMeasurement(const MeasurementPut& put);
+  void PutNotification(const Notification& notification);
 
   JobSpec spec_;
   ParetoFront front_;
@@ -130,6 +135,7 @@ class JobState {
   int imported_failed_ = 0;
   int reused_ = 0;
   int64_t started_ = 0;
+  std::map<int64_t, Notification> due_notifications_;
   std::vector<int> active_on_ = std::vector<int>(spec_.trial.executors.size(), 0);
   absl::flat_hash_map<std::string, std::vector<int32_t>> requests_;
 };

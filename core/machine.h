@@ -1,5 +1,5 @@
 // The inside of job_machine: one object per step. Private to core/job_machine.cc, core/trial_lifecycle.cc,
-// core/trial_judging.cc, core/scheduling.cc.
+// core/trial_judging.cc, core/scheduling.cc, core/convergence.cc, core/outbox.cc.
 #pragma once
 
 #include <optional>
@@ -33,6 +33,8 @@ class Machine {
   void On(const RunFinished& event);
   void On(const Reported& event);
   void On(const CompletionTold& event);
+  // outbox.cc
+  void On(const Notified& event);
   // scheduling.cc
   void On(const SuggestAsked& event);
   void On(const Proposed& event);
@@ -50,6 +52,10 @@ class Machine {
   void BeginJobStop(JobStatus as, const std::string& reason);
   void FinishJobIfIdle();
   const Limits& limits() const { return state_.header().limits; }
+  // Whether the job proposes and starts trials now.
+  bool job_starts_trials() const {
+    return job_runs() && !state_.header().import_only && state_.live.start_allowed && !state_.live.preempted;
+  }
   bool job_runs() const { return state_.header().status == JobStatus::kRunning; }
 
   // --- trial_lifecycle.cc
@@ -84,6 +90,13 @@ class Machine {
   std::string AtRung(const RungResult& rung) const;  // what it came to, as a part of a sentence
   // Of a stopping trial whose attempt has ended: what it was stopped as.
   void EndStopped(Trial trial);
+
+  // --- outbox.cc
+  // Makes a notification for each receiver that wants to hear of `event`. `text` says what happened, in a sentence.
+  void Notify(NotificationEvent event, std::optional<int32_t> trial, const std::string& text);
+  void PutNotification(Notification notification);
+  void SendDueNotifications();
+  absl::Time NextNotification() const;
 
   // --- scheduling.cc
   void CheckCompletion();

@@ -106,7 +106,7 @@ std::string Machine::NoneFeasible() const {
 const std::string& Machine::exhausted_reason() const { return state_.header().exhausted_reason; }
 
 void Machine::CheckCompletion() {
-  if (!job_runs()) return;
+  if (!job_runs() || state_.header().import_only) return;
   if (std::optional<std::string> reason = FailureReason()) {
     BeginJobStop(JobStatus::kFailed, *reason);
   } else if (std::optional<std::string> done = CompletionReason()) {
@@ -351,6 +351,7 @@ int Machine::ServeWaiter(const Waiter& waiter) {
 
 std::string Machine::WhyNoTrial() const {
   if (!job_runs()) return absl::StrCat("the job has ended or is stopping: ", state_.header().reason);
+  if (state_.header().import_only) return "the job only takes trials that were run elsewhere";
   if (!state_.live.start_allowed || state_.live.preempted) return "this server starts no trials now; ask again later";
   if (FreeSlots() > 0 && !FreeExecutor(/*external=*/true)) {
     return "all slots of the job's external executor are taken; ask again when one of its trials has ended";
@@ -396,7 +397,7 @@ void Machine::AnswerWaiter(const Waiter& waiter, std::string reason, bool job_do
 void Machine::ServeWaiters() {
   std::deque<Waiter>& waiters = state_.live.waiters;
   for (auto it = waiters.begin(); it != waiters.end();) {
-    const bool may_start = job_runs() && state_.live.start_allowed && !state_.live.preempted;
+    const bool may_start = job_starts_trials();
     const int lacking = may_start ? ServeWaiter(*it) : 1;
     // A paused trial may be promoted, at once or when a running one has come to its rung.
     const bool strategy_has_more = !StrategyWaits() || !state_.active().empty();
@@ -417,7 +418,7 @@ void Machine::ServeWaiters() {
 
 void Machine::SetTimer() {
   absl::Time next = absl::InfiniteFuture();
-  if (job_runs()) {
+  if (job_runs() && !state_.header().import_only) {
     if (limits().max_run_time) next = std::min(next, state_.header().create_time + *limits().max_run_time);
     for (int32_t number : state_.retrying()) {
       const absl::Time time = *state_.FindTrial(number)->retry_time;
@@ -426,16 +427,16 @@ void Machine::SetTimer() {
   }
   for (const auto& [number, end] : state_.live.leases) next = std::min(next, end);
   for (const Waiter& waiter : state_.live.waiters) next = std::min(next, waiter.until);
+  next = std::min(next, NextNotification());
   if (next != absl::InfiniteFuture()) decision_.effects.push_back(WakeAt{next});
 }
 
 void Machine::Schedule() {
   CheckCompletion();
-  if (job_runs() && state_.live.start_allowed && !state_.live.preempted) {
-    StartQueued();
-  }
+  if (job_starts_trials()) StartQueued();
   ServeWaiters();
-  if (job_runs() && state_.live.start_allowed && !state_.live.preempted) AskStrategyIfNeeded();
+  if (job_starts_trials()) AskStrategyIfNeeded();
+  SendDueNotifications();
   SetTimer();
 }
 

@@ -82,14 +82,17 @@ bool Machine::JudgeHealth(const Trial& current, const Measurement& measurement) 
     const std::optional<std::string> ailment = Ailment(rules[i], sight);
     if (!ailment) continue;
     const std::string text = absl::StrCat("health_rules[", i, "]: ", *ailment);
+    const int32_t number = current.number;
     if (rules[i].stop) {
       StopTrial(current, TrialState::kEarlyStopped, text);
+      Notify(NotificationEvent::kHealthRule, number, text);
       return true;
     }
     Trial trial = current;
     trial.warnings.push_back({static_cast<int32_t>(i), text});
     Put(std::move(trial));
-    return JudgeHealth(*state_.FindTrial(current.number), measurement);  // `current` is no more
+    Notify(NotificationEvent::kHealthRule, number, text);
+    return JudgeHealth(*state_.FindTrial(number), measurement);  // `current` is no more
   }
   return false;
 }

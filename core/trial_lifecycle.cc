@@ -151,7 +151,10 @@ void Machine::EndTrial(Trial trial, TrialState state, std::string reason) {
   trial.retry_time.reset();
   trial.finish_seq = state_.header().finished + 1;
   decision_.effects.push_back(TellStrategy{trial.number});
+  const int32_t number = trial.number;
+  const bool failed = state == TrialState::kFailed && trial.origin != TrialOrigin::kImported;
   Put(std::move(trial));
+  if (failed) Notify(NotificationEvent::kTrialFailed, number, state_.FindTrial(number)->reason);
   FinishJobIfIdle();
 }
 

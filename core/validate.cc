@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/feasible_points.h"
 #include "core/resource_names.h"
+#include "core/validate_notifications.h"
 #include "core/validate_objectives.h"
 #include "core/validate_text.h"
 #include "re2/re2.h"
@@ -78,6 +79,7 @@ class SpecChecker {
     CheckInputs();
     CheckEnvironment();
     CheckTags();
+    for (Problem& problem : ValidateNotifications(spec_)) problems_.push_back(std::move(problem));
     return std::move(problems_);
   }
 

@@ -39,6 +39,7 @@ v1::Trial ToProto(const std::string& job_id, const core::Trial& trial,
 // Only what the wire carries; INVALID_ARGUMENT for a parameter value that is none. For stored records and AddTrials.
 absl::StatusOr<core::Trial> FromProto(const v1::Trial& trial);
 
+v1::TrialCounts ToProto(const core::TrialCounts& counts);
 // `spec_bytes` of the header with its limits replaced by those in force. Without the Pareto front.
 v1::TuningJob ToProto(const core::JobHeader& header, int64_t revision, const std::optional<core::Trial>& best_trial);
 

@@ -12,7 +12,17 @@
 namespace tuner::convert {
 namespace {
 
-v1::TrialCounts CountsToProto(const core::TrialCounts& counts) {
+void WriteNotifications(const core::NotificationCounts& counts, v1::NotificationSummary& out) {
+  out.set_due(counts.due);
+  out.set_delivered(counts.delivered);
+  out.set_given_up(counts.given_up);
+  out.set_last_failure(ToUtf8(counts.last_failure));
+  if (counts.last_failure_time) *out.mutable_last_failure_time() = ToProto(*counts.last_failure_time);
+}
+
+}  // namespace
+
+v1::TrialCounts ToProto(const core::TrialCounts& counts) {
   v1::TrialCounts out;
   out.set_queued(counts[core::TrialState::kQueued]);
   out.set_pending(counts[core::TrialState::kPending]);
@@ -29,8 +39,6 @@ v1::TrialCounts CountsToProto(const core::TrialCounts& counts) {
   return out;
 }
 
-}  // namespace
-
 v1::TuningJob ToProto(const core::JobHeader& header, int64_t revision, const std::optional<core::Trial>& best_trial) {
   v1::TuningJob out;
   out.set_name(core::JobName(header.job_id));
@@ -40,7 +48,7 @@ v1::TuningJob ToProto(const core::JobHeader& header, int64_t revision, const std
   WriteLimits(header.limits, *out.mutable_spec()->mutable_limits());
   out.set_state(WireStatus(header.status));
   out.set_reason(ToUtf8(header.reason));
-  *out.mutable_trial_counts() = CountsToProto(header.counts);
+  *out.mutable_trial_counts() = ToProto(header.counts);
   if (best_trial) *out.mutable_best_trial() = ToProto(header.job_id, *best_trial, {});
   out.set_revision(revision);
   *out.mutable_create_time() = ToProto(header.create_time);
@@ -52,6 +60,7 @@ v1::TuningJob ToProto(const core::JobHeader& header, int64_t revision, const std
   out.set_steps_run(header.steps_run);
   out.set_steps_repeated(header.steps_repeated);
   out.set_front_size(static_cast<int32_t>(header.pareto_front.size()));
+  if (!out.spec().notifications().empty()) WriteNotifications(header.notifications, *out.mutable_notifications());
   return out;
 }
 

@@ -10,6 +10,7 @@
 #include "proto/convert.h"
 #include "proto/convert_parameters.h"
 #include "proto/convert_rules.h"
+#include "proto/enums.h"
 #include "proto/limits.h"
 #include "proto/unimplemented.h"
 
@@ -35,6 +36,7 @@ class SpecReader {
       out_.spec.completion.max_trials_not_improving = wire_.completion_criteria().max_trials_not_improving();
     }
     ReadRules();
+    ReadNotifications();
     ReadTrial();
     out_.has_definitions = !wire_.definitions().empty();
     if (out_.has_definitions) CheckDefinitionsAlone();
@@ -147,9 +149,22 @@ class SpecReader {
     out_.spec.early_stopping = ReadEarlyStopping(wire_, out_.problems);
     out_.spec.health_rules = ReadHealthRules(wire_, out_.problems);
     out_.spec.resources = ReadResources(wire_, out_.problems);
+  }
+
+  void ReadNotifications() {
     for (int i = 0; i < wire_.notifications_size(); ++i) {
-      if (wire_.notifications(i).target_case() != v1::Notification::TARGET_NOT_SET) continue;
-      Add(absl::StrCat("notifications[", i, "]"), "has no target; give webhook or command");
+      const v1::Notification& wire = wire_.notifications(i);
+      core::NotificationRule& rule = out_.spec.notifications.emplace_back();
+      if (wire.has_webhook()) {
+        rule.target = core::Webhook{wire.webhook().url(), wire.webhook().hmac_key_env()};
+      } else if (wire.has_command()) {
+        rule.target = core::NotificationCommand{{wire.command().command().begin(), wire.command().command().end()}};
+      } else {
+        Add(absl::StrCat("notifications[", i, "]"), "has no target; give webhook or command");
+      }
+      for (const int event : wire.events()) {
+        rule.events.push_back(CoreEvent(static_cast<v1::Notification::Event>(event)));
+      }
     }
   }
 

@@ -3,7 +3,9 @@
 #pragma once
 
 #include "core/job.h"
+#include "core/notification.h"
 #include "core/trial.h"
+#include "tuner/internal/v1/records.pb.h"
 #include "tuner/v1/trial.pb.h"
 #include "tuner/v1/tuning_job.pb.h"
 
@@ -19,6 +21,9 @@ constexpr v1::Attempt::StartReason WireStartReason(core::StartReason reason) {
 }
 constexpr v1::Basis::Kind WireKind(core::Basis::Kind kind) { return static_cast<v1::Basis::Kind>(kind); }
 constexpr v1::TuningJob::State WireStatus(core::JobStatus status) { return static_cast<v1::TuningJob::State>(status); }
+constexpr v1::Notification::Event WireEvent(core::NotificationEvent event) {
+  return static_cast<v1::Notification::Event>(event);
+}
 
 // Back again. A number that core does not know (a later version's) becomes kUnspecified.
 inline core::TrialState CoreState(v1::Trial::State state) {
@@ -40,6 +45,10 @@ inline core::Basis::Kind CoreKind(v1::Basis::Kind kind) {
 }
 inline core::JobStatus CoreStatus(v1::TuningJob::State state) {
   return v1::TuningJob::State_IsValid(state) ? static_cast<core::JobStatus>(state) : core::JobStatus::kUnspecified;
+}
+inline core::NotificationEvent CoreEvent(v1::Notification::Event event) {
+  return v1::Notification::Event_IsValid(event) ? static_cast<core::NotificationEvent>(event)
+                                                : core::NotificationEvent::kUnspecified;
 }
 
 static_assert(WireState(core::TrialState::kUnspecified) == v1::Trial::STATE_UNSPECIFIED);
@@ -83,5 +92,14 @@ static_assert(WireStatus(core::JobStatus::kCompleted) == v1::TuningJob::COMPLETE
 static_assert(WireStatus(core::JobStatus::kStopped) == v1::TuningJob::STOPPED);
 static_assert(WireStatus(core::JobStatus::kFailed) == v1::TuningJob::FAILED);
 static_assert(v1::TuningJob::State_MAX == v1::TuningJob::FAILED);
+
+static_assert(WireEvent(core::NotificationEvent::kJobEnded) == v1::Notification::JOB_ENDED);
+static_assert(WireEvent(core::NotificationEvent::kTrialFailed) == v1::Notification::TRIAL_FAILED);
+static_assert(WireEvent(core::NotificationEvent::kHealthRule) == v1::Notification::HEALTH_RULE);
+static_assert(v1::Notification::Event_MAX == v1::Notification::HEALTH_RULE);
+static_assert(static_cast<int>(core::NotificationState::kDue) == internal::v1::StoredNotification::DUE);
+static_assert(static_cast<int>(core::NotificationState::kDelivered) == internal::v1::StoredNotification::DELIVERED);
+static_assert(static_cast<int>(core::NotificationState::kGivenUp) == internal::v1::StoredNotification::GIVEN_UP);
+static_assert(internal::v1::StoredNotification::State_MAX == internal::v1::StoredNotification::GIVEN_UP);
 
 }  // namespace tuner::convert

@@ -47,7 +47,57 @@ core::Limits LimitsFromStored(const v1::Limits& limits) {
   return out;
 }
 
+void CountsToStored(const core::NotificationCounts& counts, internal::v1::StoredNotificationCounts& out) {
+  out.set_due(counts.due);
+  out.set_delivered(counts.delivered);
+  out.set_given_up(counts.given_up);
+  out.set_last_failure(counts.last_failure);
+  out.set_last_failure_rule(counts.last_failure_rule);
+  if (counts.last_failure_time) *out.mutable_last_failure_time() = ToProto(*counts.last_failure_time);
+}
+
+core::NotificationCounts CountsFromStored(const internal::v1::StoredNotificationCounts& stored) {
+  core::NotificationCounts out{stored.due(),          stored.delivered(),         stored.given_up(),
+                               stored.last_failure(), stored.last_failure_rule(), std::nullopt};
+  if (stored.has_last_failure_time()) out.last_failure_time = FromProto(stored.last_failure_time());
+  return out;
+}
+
 }  // namespace
+
+internal::v1::StoredNotification ToStored(const core::Notification& notification) {
+  internal::v1::StoredNotification out;
+  out.set_number(notification.number);
+  out.set_rule(notification.rule);
+  out.set_event(WireEvent(notification.event));
+  if (notification.trial) out.set_trial(*notification.trial);
+  out.set_text(notification.text);
+  out.set_job_status(WireStatus(notification.job_status));
+  *out.mutable_time() = ToProto(notification.time);
+  out.set_state(static_cast<internal::v1::StoredNotification::State>(notification.state));
+  out.set_tries(notification.tries);
+  *out.mutable_next_try() = ToProto(notification.next_try);
+  out.set_failure(notification.failure);
+  return out;
+}
+
+core::Notification FromStored(const internal::v1::StoredNotification& stored) {
+  core::Notification out;
+  out.number = stored.number();
+  out.rule = stored.rule();
+  out.event = CoreEvent(stored.event());
+  if (stored.has_trial()) out.trial = stored.trial();
+  out.text = stored.text();
+  out.job_status = CoreStatus(stored.job_status());
+  out.time = FromProto(stored.time());
+  out.state = internal::v1::StoredNotification::State_IsValid(stored.state())
+                  ? static_cast<core::NotificationState>(stored.state())
+                  : core::NotificationState::kUnspecified;
+  out.tries = stored.tries();
+  out.next_try = FromProto(stored.next_try());
+  out.failure = stored.failure();
+  return out;
+}
 
 StoredTrial ToStored(const core::Trial& trial) {
   StoredTrial out;
@@ -136,6 +186,8 @@ StoredJob ToStored(const core::JobHeader& header) {
   if (header.best_objective) out.set_best_objective(*header.best_objective);
   out.set_best_finish_seq(header.best_finish_seq);
   out.mutable_pareto_front()->Add(header.pareto_front.begin(), header.pareto_front.end());
+  if (header.notifications.made() > 0) CountsToStored(header.notifications, *out.mutable_notifications());
+  out.set_import_only(header.import_only);
   return out;
 }
 
@@ -175,6 +227,8 @@ core::JobHeader FromStored(const StoredJob& stored) {
   if (stored.has_best_objective()) out.best_objective = stored.best_objective();
   out.best_finish_seq = stored.best_finish_seq();
   out.pareto_front.assign(stored.pareto_front().begin(), stored.pareto_front().end());
+  out.notifications = CountsFromStored(stored.notifications());
+  out.import_only = stored.import_only();
   return out;
 }
 

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/job.h"
+#include "core/notification.h"
 #include "core/trial.h"
 #include "tuner/internal/v1/records.pb.h"
 
@@ -18,5 +19,8 @@ absl::StatusOr<core::Trial> FromStored(const internal::v1::StoredTrial& stored);
 
 internal::v1::StoredJob ToStored(const core::JobHeader& header);
 core::JobHeader FromStored(const internal::v1::StoredJob& stored);
+
+internal::v1::StoredNotification ToStored(const core::Notification& notification);
+core::Notification FromStored(const internal::v1::StoredNotification& stored);
 
 }  // namespace tuner::convert

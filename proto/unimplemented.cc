@@ -86,9 +86,6 @@ std::vector<std::string> UnimplementedFields(const v1::TuningJobSpec& spec) {
     Add(fields, "definitions",
         "several definitions in one job are not served by this version; create one job for each");
   }
-  if (!spec.notifications().empty()) {
-    Add(fields, "notifications", "notifications are not served by this version; leave them out and use WatchTuningJob");
-  }
   return fields;
 }
 

@@ -23,6 +23,11 @@ absl::Status CheckCommit(const JobCommit& commit) {
     }
     const auto* trial = std::get_if<core::TrialPut>(&change);
     const auto* measurement = std::get_if<core::MeasurementPut>(&change);
+    const auto* notification = std::get_if<core::NotificationPut>(&change);
+    if (notification != nullptr && notification->notification.number < 1) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("a commit to job ", commit.job_id, " has a notification's number under 1"));
+    }
     if ((trial != nullptr && trial->trial.number < 1) || (measurement != nullptr && measurement->trial < 1)) {
       return absl::InvalidArgumentError(absl::StrCat("a commit to job ", commit.job_id, " has a trial number under 1"));
     }

@@ -32,9 +32,18 @@ struct Job {
   absl::Time lease_expire_time;
   std::map<int32_t, core::Trial> trials;
   std::map<MeasurementKey, PlacedMeasurement> measurements;
+  std::map<int64_t, core::Notification> notifications;
   int64_t next_place = 0;
   std::map<Revision, Touched> log;
 };
+
+std::vector<core::Notification> DueOf(const Job& job) {
+  std::vector<core::Notification> due;
+  for (const auto& [number, notification] : job.notifications) {
+    if (notification.state == core::NotificationState::kDue) due.push_back(notification);
+  }
+  return due;
+}
 
 using JobMap = std::map<std::string, Job>;
 
@@ -43,6 +52,8 @@ void Apply(const core::Change& change, Job& job) {
     job.record.header = header->header;
   } else if (const auto* trial = std::get_if<core::TrialPut>(&change)) {
     job.trials.insert_or_assign(trial->trial.number, trial->trial);
+  } else if (const auto* notification = std::get_if<core::NotificationPut>(&change)) {
+    job.notifications.insert_or_assign(notification->notification.number, notification->notification);
   } else {
     const auto& put = std::get<core::MeasurementPut>(change);
     auto [it, is_new] = job.measurements.try_emplace(KeyOf(put), PlacedMeasurement{job.next_place, put});
@@ -140,7 +151,7 @@ absl::StatusOr<LoadedJob> MemoryStorage::LoadJob(const std::string& job_id) cons
   absl::ReaderMutexLock lock(&mutex_);
   const absl::StatusOr<const Job*> job = Find(jobs_, job_id);
   if (!job.ok()) return job.status();
-  LoadedJob loaded{(*job)->record, {}, {}};
+  LoadedJob loaded{(*job)->record, {}, {}, DueOf(**job)};
   for (const auto& [number, trial] : (*job)->trials) loaded.trials.push_back(trial);
   std::vector<PlacedMeasurement> placed;
   for (const auto& [key, measurement] : (*job)->measurements) {
@@ -209,6 +220,9 @@ absl::StatusOr<ChangePage> MemoryStorage::ReadChanges(const std::string& job_id,
     if (it->second.header) entry.changes.push_back(core::JobPut{job.record.header});
     for (const int32_t number : it->second.trials) entry.changes.push_back(core::TrialPut{job.trials.at(number)});
     for (const MeasurementKey& key : it->second.measurements) entry.changes.push_back(job.measurements.at(key).put);
+    for (const int64_t number : it->second.notifications) {
+      entry.changes.push_back(core::NotificationPut{job.notifications.at(number)});
+    }
     page.entries.push_back(std::move(entry));
   }
   return page;
@@ -245,7 +259,9 @@ absl::StatusOr<JobPage> MemoryStorage::ListJobs(const JobQuery& query) const {
   absl::ReaderMutexLock lock(&mutex_);
   std::vector<const Job*> selected;
   for (const auto& [name, job] : jobs_) {
-    if ((!*after || job.sequence < **after) && Selected(query, job.record)) selected.push_back(&job);
+    if (*after && job.sequence >= **after) continue;
+    if (query.with_due_notifications && DueOf(job).empty()) continue;
+    if (Selected(query, job.record)) selected.push_back(&job);
   }
   std::ranges::sort(selected, std::greater(), &Job::sequence);
   JobPage page;

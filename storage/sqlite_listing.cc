@@ -188,8 +188,11 @@ absl::StatusOr<JobPage> ListJobsFrom(Connection& connection, const JobQuery& que
   if (!after.ok()) return after.status();
   Query rows = connection.Prepare(
       "SELECT id, status, create_time, revision, header, spec, provenance FROM jobs JOIN job_documents ON job = id "
-      "WHERE id < ? AND instr(name, ?) > 0 ORDER BY id DESC");
-  rows.Bind(after->value_or(std::numeric_limits<int64_t>::max())).Bind(absl::string_view(query.name_contains));
+      "WHERE id < ? AND instr(name, ?) > 0 AND (? = 0 OR id IN (SELECT job FROM notifications WHERE due = 1)) "
+      "ORDER BY id DESC");
+  rows.Bind(after->value_or(std::numeric_limits<int64_t>::max()))
+      .Bind(absl::string_view(query.name_contains))
+      .Bind(int64_t{query.with_due_notifications ? 1 : 0});
   JobPage page;
   for (int64_t last = 0;;) {
     const absl::StatusOr<bool> row = rows.Next();

@@ -68,6 +68,22 @@ absl::StatusOr<core::MeasurementPut> ReadMeasurementRow(Connection& connection, 
   return ReadMeasurement(rows, key.trial).put;
 }
 
+absl::StatusOr<core::Notification> DecodeNotification(const Connection& connection, absl::string_view record) {
+  internal::v1::StoredNotification stored;
+  if (!stored.ParseFromArray(record.data(), static_cast<int>(record.size()))) {
+    return Damaged(connection, "a notification");
+  }
+  return convert::FromStored(stored);
+}
+
+absl::StatusOr<core::Notification> ReadNotificationRow(Connection& connection, int64_t job, int64_t number) {
+  Query rows = connection.Prepare("SELECT record FROM notifications WHERE job = ? AND number = ?");
+  const absl::StatusOr<bool> row = rows.Bind(job).Bind(number).Next();
+  if (!row.ok()) return row.status();
+  if (!*row) return Damaged(connection, "a notification that the change log names");
+  return DecodeNotification(connection, rows.Bytes(0));
+}
+
 // The values of today of what was touched.
 absl::StatusOr<core::Changes> Resolve(Connection& connection, const JobRow& job, const Touched& touched) {
   const std::string& job_id = job.record.header.job_id;
@@ -82,6 +98,11 @@ absl::StatusOr<core::Changes> Resolve(Connection& connection, const JobRow& job,
     absl::StatusOr<core::MeasurementPut> put = ReadMeasurementRow(connection, job.id, key);
     if (!put.ok()) return put.status();
     changes.push_back(*std::move(put));
+  }
+  for (const int64_t number : touched.notifications) {
+    absl::StatusOr<core::Notification> notification = ReadNotificationRow(connection, job.id, number);
+    if (!notification.ok()) return notification.status();
+    changes.push_back(core::NotificationPut{*std::move(notification)});
   }
   return changes;
 }
@@ -131,7 +152,7 @@ absl::StatusOr<LoadedJob> LoadJobFrom(Connection& connection, const std::string&
   if (!transaction.ok()) return transaction.status();
   absl::StatusOr<JobRow> job = ReadJobRow(connection, job_id);
   if (!job.ok()) return job.status();
-  LoadedJob loaded{std::move(job->record), {}, {}};
+  LoadedJob loaded{std::move(job->record), {}, {}, {}};
   Query rows = connection.Prepare("SELECT record FROM trials WHERE job = ? ORDER BY number");
   rows.Bind(job->id);
   for (;;) {
@@ -151,6 +172,16 @@ absl::StatusOr<LoadedJob> LoadJobFrom(Connection& connection, const std::string&
   std::ranges::sort(placed, {}, &PlacedMeasurement::place);
   loaded.measurements.reserve(placed.size());
   for (PlacedMeasurement& one : placed) loaded.measurements.push_back(std::move(one.put));
+  Query due = connection.Prepare("SELECT record FROM notifications WHERE job = ? AND due = 1 ORDER BY number");
+  due.Bind(job->id);
+  for (;;) {
+    const absl::StatusOr<bool> row = due.Next();
+    if (!row.ok()) return row.status();
+    if (!*row) break;
+    absl::StatusOr<core::Notification> notification = DecodeNotification(connection, due.Bytes(0));
+    if (!notification.ok()) return notification.status();
+    loaded.notifications.push_back(*std::move(notification));
+  }
   return loaded;
 }
 

@@ -89,6 +89,16 @@ absl::Status WriteMeasurement(Connection& connection, int64_t job, Revision revi
       .Run();
 }
 
+absl::Status WriteNotification(Connection& connection, int64_t job, const EncodedNotification& encoded) {
+  const bool due = encoded.notification->state == core::NotificationState::kDue;
+  return connection.Prepare("REPLACE INTO notifications (job, number, due, record) VALUES (?, ?, ?, ?)")
+      .Bind(job)
+      .Bind(encoded.notification->number)
+      .Bind(int64_t{due ? 1 : 0})
+      .BindBlob(encoded.record)
+      .Run();
+}
+
 absl::Status WriteLog(Connection& connection, int64_t job, Revision revision, absl::string_view touched,
                       int64_t kept_revisions) {
   absl::Status status = connection.Prepare("INSERT INTO changes (job, revision, touched) VALUES (?, ?, ?)")
@@ -129,6 +139,9 @@ Outcome CommitOne(Connection& connection, const EncodedCommit& encoded, int64_t 
   for (auto it = encoded.measurements.begin(); status.ok() && it != encoded.measurements.end(); ++it) {
     status = WriteMeasurement(connection, job->id, revision, *it);
   }
+  for (auto it = encoded.notifications.begin(); status.ok() && it != encoded.notifications.end(); ++it) {
+    status = WriteNotification(connection, job->id, *it);
+  }
   if (status.ok()) status = WriteLog(connection, job->id, revision, encoded.touched, kept_revisions);
   return {{}, status};
 }
@@ -158,8 +171,11 @@ EncodedCommit Encode(const JobCommit& commit) {
       header = &job->header;
     } else if (const auto* trial = std::get_if<core::TrialPut>(&change)) {
       encoded.trials.push_back({&trial->trial, convert::ToStored(trial->trial).SerializeAsString()});
+    } else if (const auto* measurement = std::get_if<core::MeasurementPut>(&change)) {
+      encoded.measurements.push_back({measurement, place++});
     } else {
-      encoded.measurements.push_back({&std::get<core::MeasurementPut>(change), place++});
+      const core::Notification& notification = std::get<core::NotificationPut>(change).notification;
+      encoded.notifications.push_back({&notification, convert::ToStored(notification).SerializeAsString()});
     }
   }
   if (header != nullptr) encoded.header = Encode(*header);
@@ -256,8 +272,8 @@ absl::Status DeleteJobIn(Connection& connection, const std::string& job_id) {
   const absl::StatusOr<JobState> job = ReadState(connection, job_id);
   if (!job.ok()) return job.status();
   for (const char* sql : {"DELETE FROM measurements WHERE job = ?", "DELETE FROM changes WHERE job = ?",
-                          "DELETE FROM trials WHERE job = ?", "DELETE FROM job_documents WHERE job = ?",
-                          "DELETE FROM jobs WHERE id = ?"}) {
+                          "DELETE FROM trials WHERE job = ?", "DELETE FROM notifications WHERE job = ?",
+                          "DELETE FROM job_documents WHERE job = ?", "DELETE FROM jobs WHERE id = ?"}) {
     if (absl::Status status = connection.Prepare(sql).Bind(job->id).Run(); !status.ok()) return status;
   }
   return transaction->Commit();

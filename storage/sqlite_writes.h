@@ -32,12 +32,17 @@ struct EncodedMeasurement {
   const core::MeasurementPut* put = nullptr;  // of the commit
   int64_t place = 0;                          // in the commit
 };
+struct EncodedNotification {
+  const core::Notification* notification = nullptr;  // of the commit
+  std::string record;
+};
 // Borrows from the commit that it was made of.
 struct EncodedCommit {
   const JobCommit* commit = nullptr;
   std::optional<EncodedHeader> header;  // the last one of the commit
   std::vector<EncodedTrial> trials;
   std::vector<EncodedMeasurement> measurements;
+  std::vector<EncodedNotification> notifications;
   std::string touched;
 };
 

@@ -19,6 +19,7 @@
 #include "absl/types/span.h"
 #include "core/change.h"
 #include "core/job.h"
+#include "core/notification.h"
 #include "core/trial.h"
 #include "core/trial_filter.h"
 
@@ -36,6 +37,7 @@ struct LoadedJob {
   JobRecord record;
   std::vector<core::Trial> trials;                 // by number
   std::vector<core::MeasurementPut> measurements;  // of trials that have not ended, in the order in which they came
+  std::vector<core::Notification> notifications;   // that are due, by number
 };
 
 // All or nothing, durable on OK.
@@ -63,6 +65,7 @@ struct JobQuery {
   std::string name_contains;
   std::optional<absl::Time> created_after;
   std::optional<absl::Time> created_before;
+  bool with_due_notifications = false;  // only those that have some
 };
 struct JobPage {
   std::vector<JobRecord> jobs;  // newest first

@@ -77,14 +77,18 @@ Touched TouchedBy(const core::Changes& changes) {
   Touched touched;
   absl::flat_hash_set<int32_t> trials;
   absl::btree_set<MeasurementKey> measurements;
+  absl::flat_hash_set<int64_t> notifications;
   for (const core::Change& change : changes) {
     if (std::holds_alternative<core::JobPut>(change)) {
       touched.header = true;
     } else if (const auto* trial = std::get_if<core::TrialPut>(&change)) {
       if (trials.insert(trial->trial.number).second) touched.trials.push_back(trial->trial.number);
-    } else {
-      MeasurementKey key = KeyOf(std::get<core::MeasurementPut>(change));
+    } else if (const auto* put = std::get_if<core::MeasurementPut>(&change)) {
+      MeasurementKey key = KeyOf(*put);
       if (measurements.insert(key).second) touched.measurements.push_back(std::move(key));
+    } else {
+      const int64_t number = std::get<core::NotificationPut>(change).notification.number;
+      if (notifications.insert(number).second) touched.notifications.push_back(number);
     }
   }
   return touched;
@@ -103,6 +107,10 @@ std::string EncodeTouched(const Touched& touched) {
     bytes.append(key.metric);
     PutSigned(key.step, bytes);
   }
+  // Schema 2: left out where there are none, so that an entry without them is as it was.
+  if (touched.notifications.empty()) return bytes;
+  PutUnsigned(touched.notifications.size(), bytes);
+  for (const int64_t number : touched.notifications) PutSigned(number, bytes);
   return bytes;
 }
 
@@ -120,6 +128,10 @@ absl::StatusOr<Touched> DecodeTouched(absl::string_view bytes) {
     key.metric = reader.Text();
     key.step = reader.Signed();
     touched.measurements.push_back(std::move(key));
+  }
+  if (!reader.failed() && !reader.AtEnd()) {
+    touched.notifications.resize(reader.Count());
+    for (int64_t& number : touched.notifications) number = reader.Signed();
   }
   if (reader.failed() || !reader.AtEnd()) return absl::DataLossError("an entry of the change log cannot be read");
   return touched;

@@ -33,6 +33,7 @@ struct Touched {
   bool header = false;
   std::vector<int32_t> trials;
   std::vector<MeasurementKey> measurements;
+  std::vector<int64_t> notifications;  // by their numbers
 };
 
 MeasurementKey KeyOf(const core::MeasurementPut& put);

@@ -8,6 +8,7 @@
 //   complete 1/1 WORKER loss=0.5 (WORKER -: the trial itself) complete 1/1 WORKER failed|infeasible REASON | add x=0.5
 //   [done=0.3|failed] [REQUEST] | limits [max_trials=N] [parallel=N] stop | stop-trial N | preempt | timer | after 30s
 //   | trials
+//   job ... [notify=ended,failed notify=ended] [import_only]; add ... [import_done]; notified N ok|REASON | reload
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -59,6 +60,7 @@ class Dialogue {
       return "";
     }
     if (verb == "trials") return Trials();
+    if (verb == "reload") return Reload();
     return Play(Read(verb, words));
   }
 
@@ -92,8 +94,16 @@ class Dialogue {
       spec.resources = Resources{std::stoll(most), ""};
     }
     ReadRules(words, spec);
+    for (const std::string& word : words) {  // notify=ended,failed: one receiver of these events
+      if (!absl::StartsWith(word, "notify=")) continue;
+      NotificationRule& rule = spec.notifications.emplace_back();
+      rule.target = Webhook{"http://127.0.0.1:1/", ""};
+      if (absl::StrContains(word, "ended")) rule.events.push_back(NotificationEvent::kJobEnded);
+      if (absl::StrContains(word, "failed")) rule.events.push_back(NotificationEvent::kTrialFailed);
+    }
     JobHeader header;
     header.job_id = "j";
+    header.import_only = words.back() == "import_only";
     header.limits.max_trials = std::stoi(Option(words, "max_trials", "10"));
     header.limits.max_parallel_trials = std::stoi(Option(words, "parallel", "2"));
     if (const std::string n = Option(words, "failed", ""); !n.empty()) header.limits.max_failed_trials = std::stoi(n);
@@ -121,6 +131,16 @@ class Dialogue {
       if (parts[0] == "slow") health.check = TooSlowCheck{std::stoi(parts.at(1)), absl::Seconds(60)};
       spec.health_rules.push_back(health);
     }
+  }
+
+  // What a server does that loads the job: the stored header, the trials, and of the notifications those that are due.
+  std::string Reload() {
+    auto loaded = std::make_unique<JobState>(state_->spec());
+    Apply(JobPut{state_->header()}, *loaded);
+    for (const Trial& trial : state_->trials()) Apply(TrialPut{trial}, *loaded);
+    for (const auto& [number, due] : state_->due_notifications()) Apply(NotificationPut{due}, *loaded);
+    state_ = std::move(loaded);
+    return Play(Resumed{});
   }
 
   static std::vector<Measurement> ReadMeasurements(const Words& words) {
@@ -162,6 +182,10 @@ class Dialogue {
     if (verb == "stop") return JobStopAsked{"enough"};
     if (verb == "stop-trial") return TrialStopAsked{std::stoi(words.at(1)), "poor"};
     if (verb == "preempt") return Preempted{"preempted: interrupted"};
+    if (verb == "notified") {
+      const std::string how = absl::StrJoin(words.begin() + 2, words.end(), " ");
+      return Notified{std::stoi(words.at(1)), how == "ok", how == "ok" ? "" : how};
+    }
     EXPECT_EQ(verb, "timer");
     return TimerFired{};
   }
@@ -245,6 +269,8 @@ class Dialogue {
         point.final_metrics[sides.at(0)] = std::stod(sides.at(1));
       } else if (words[i] == "failed") {
         point.state = TrialState::kFailed;
+      } else if (words[i] == "import_done") {
+        event.import_done = true;
       } else {
         event.request_id = words[i];
       }
@@ -269,12 +295,34 @@ class Dialogue {
       const JobHeader& header = job->header;
       std::string best = header.best_trial ? absl::StrCat(", best ", *header.best_trial) : "";
       if (!header.pareto_front.empty()) best = absl::StrCat(", front ", absl::StrJoin(header.pareto_front, " "));
-      return absl::StrCat("job ", kNames[static_cast<int>(header.status)], best, ": ", header.reason);
+      const NotificationCounts& told = header.notifications;
+      std::string notified;
+      if (told.made() > 0) {
+        notified = absl::StrCat("; ", told.due, " notifications due, ", told.delivered, " delivered, ", told.given_up,
+                                " given up", told.last_failure.empty() ? "" : ", last failure: ", told.last_failure);
+      }
+      return absl::StrCat("job ", kNames[static_cast<int>(header.status)], best, ": ", header.reason, notified);
     }
     if (const auto* put = std::get_if<TrialPut>(&change)) return Show(put->trial);
+    if (const auto* put = std::get_if<NotificationPut>(&change)) return Show(put->notification);
     const auto& put = std::get<MeasurementPut>(change);
     return absl::StrCat("measurement ", put.trial, "/", put.measurement.attempt, " ", put.measurement.metric, "@",
                         put.measurement.step, "=", put.measurement.value);
+  }
+
+  std::string Show(const Notification& notification) const {
+    static constexpr const char* kEvents[] = {"?", "JOB_ENDED", "TRIAL_FAILED", "HEALTH_RULE"};
+    static constexpr const char* kStates[] = {"?", "due", "delivered", "given up"};
+    std::string text = absl::StrCat("notification ", notification.number, " for receiver ", notification.rule, " ",
+                                    kEvents[static_cast<int>(notification.event)]);
+    if (notification.trial) absl::StrAppend(&text, " of trial ", *notification.trial);
+    absl::StrAppend(&text, ", ", kStates[static_cast<int>(notification.state)]);
+    if (notification.state == NotificationState::kDue && notification.next_try > now_) {
+      absl::StrAppend(&text, " in ", absl::FormatDuration(notification.next_try - now_));
+    }
+    absl::StrAppend(&text, ", ", notification.tries, " tries: ", notification.text);
+    if (!notification.failure.empty()) absl::StrAppend(&text, " (", notification.failure, ")");
+    return text;
   }
 
   std::string Show(const Trial& trial) const {
@@ -313,6 +361,9 @@ class Dialogue {
     }
     if (const auto* ended = std::get_if<AcknowledgeEnd>(&effect)) return "acknowledge the end of " + Show(ended->run);
     if (const auto* wake = std::get_if<WakeAt>(&effect)) return "wake in " + absl::FormatDuration(wake->time - now_);
+    if (const auto* send = std::get_if<SendNotification>(&effect)) {
+      return absl::StrCat("send notification ", send->number);
+    }
     const auto& answer = std::get<Answer>(effect);
     std::string text = "answer ";
     if (!answer.status.ok()) return absl::StrCat(text, answer.status.ToString());

@@ -257,7 +257,6 @@ const std::vector<UnimplementedCase>& UnimplementedCases() {
       {"trial.inputs[1].input_mode",
        "trial: {external: {}, inputs: [{name: a, path: p}, {name: b, path: p, input_mode: PIPE}]}"},
       {"trial.inputs[0].sharded", "trial: {external: {}, inputs: [{name: a, path: p, sharded: true}]}"},
-      {"notifications", "notifications: [{webhook: {url: 'https://a'}, events: [JOB_ENDED]}]"},
   };
   return cases;
 }
@@ -287,6 +286,25 @@ TEST(ConvertSpecTest, ReadsSeveralObjectivesAndTheirConstraints) {
   EXPECT_EQ(spec.outcome_constraints[1].max, 1);
 }
 
+TEST(ConvertSpecTest, ReadsNotifications) {
+  v1::TuningJobSpec wire = job_file::ParseJobFile(kSpec).value();
+  ASSERT_TRUE(
+      job_file::MergeYaml("notifications:\n"
+                          "- {webhook: {url: 'https://a/b', hmac_key_env: KEY}, events: [JOB_ENDED, HEALTH_RULE]}\n"
+                          "- {command: {command: [mail, me]}, events: [TRIAL_FAILED]}\n",
+                          &wire)
+          .ok());
+  const ParsedSpec parsed = convert::SpecFromProto(wire, "");
+  EXPECT_THAT(convert::SpecProblems(parsed), IsEmpty());
+  EXPECT_THAT(parsed.unimplemented, IsEmpty());
+  const std::vector<core::NotificationRule>& rules = parsed.spec.notifications;
+  ASSERT_EQ(rules.size(), 2u);
+  EXPECT_EQ(std::get<core::Webhook>(rules[0].target).url, "https://a/b");
+  EXPECT_EQ(std::get<core::Webhook>(rules[0].target).hmac_key_env, "KEY");
+  EXPECT_THAT(rules[0].events, ElementsAre(core::NotificationEvent::kJobEnded, core::NotificationEvent::kHealthRule));
+  EXPECT_THAT(std::get<core::NotificationCommand>(rules[1].target).command, ElementsAre("mail", "me"));
+}
+
 TEST(ConvertSpecTest, DefinitionsAloneAreUnimplementedAndNotMalformed) {
   const ParsedSpec parsed = Parse(R"(
 name: a
@@ -309,12 +327,10 @@ strategy: {custom: {name: mine}}
 limits: {max_cost: 3}
 early_stopping: {custom: {name: mine}}
 trial: {container: {image: a}}
-notifications: [{command: {command: [a]}}]
 )");
   std::vector<std::string> fields;
   for (const std::string& text : parsed.unimplemented) fields.push_back(text.substr(0, text.find(':')));
-  EXPECT_THAT(fields, ElementsAre("strategy.custom", "limits.max_cost", "early_stopping.custom", "trial.container",
-                                  "notifications"));
+  EXPECT_THAT(fields, ElementsAre("strategy.custom", "limits.max_cost", "early_stopping.custom", "trial.container"));
 }
 
 // Whatever a client sends, it is read without a crash, and nothing that is wrong passes for whole.

@@ -37,10 +37,33 @@ constexpr int kMostSteps = 600;
 constexpr int kMostDrainSteps = 4'000;
 const absl::Time kStart = absl::FromUnixSeconds(1'700'000'000);
 
+// Those who want to hear of the jobs: outlive every process, as they are elsewhere.
+struct Receivers {
+  std::map<std::string, std::map<int64_t, int>> taken;  // by job and number: how often
+};
+
+// Tries that a process has under way; the history says when each ends, and how.
+class SimulatedNotifier final : public engine::Notifier {
+ public:
+  struct Try {
+    engine::Delivery delivery;
+    std::function<void(absl::Status)> done;
+  };
+  void Deliver(engine::Delivery delivery, std::function<void(absl::Status)> done) override {
+    began(delivery);
+    tries.push_back({std::move(delivery), std::move(done)});
+  }
+  void Shutdown() override { tries.clear(); }
+
+  std::function<void(const engine::Delivery&)> began;
+  std::vector<Try> tries;
+};
+
 // One server process: everything that a crash takes away.
 struct Process {
   std::unique_ptr<CrashingStorage> storage;
   std::unique_ptr<FakeExecutor> executor;
+  SimulatedNotifier notifier;
   std::vector<std::function<void()>> fits;  // that were begun and are not done
   std::unique_ptr<engine::Engine> engine;   // last: goes first
 };
@@ -116,6 +139,8 @@ class Simulation {
     };
     environment.service_environment = [](const RunId&) { return absl::btree_map<std::string, std::string>(); };
     environment.make_strategy = make_strategy_;
+    environment.notifier = &process->notifier;
+    process->notifier.began = [this](const engine::Delivery& delivery) { CheckStored(delivery); };
     environment.run_fit = [process](std::function<void()> fit) { process->fits.push_back(std::move(fit)); };
     process->engine = engine::MakeEngine(options, environment);
     FakeExecutor::Options executor_options;
@@ -204,6 +229,12 @@ class Simulation {
     if (Chance(0.2)) spec.completion.max_trials_not_improving = 3 + static_cast<int32_t>(Below(4));
     spec.trial.retries.max_retries = static_cast<int32_t>(Below(3));
     spec.trial.metrics = {{"loss", "loss=(.*)"}};
+    for (uint64_t i = Below(3); i > 0; --i) {
+      core::NotificationRule& rule = spec.notifications.emplace_back();
+      rule.target = core::Webhook{absl::StrCat("http://receiver", i), ""};
+      rule.events = {core::NotificationEvent::kJobEnded};
+      if (Chance(0.7)) rule.events.push_back(core::NotificationEvent::kTrialFailed);
+    }
     const uint64_t kind = Below(10);
     if (kind < 6 || kind == 9) spec.trial.executors.push_back({{"process", ""}, std::nullopt, std::nullopt});
     if (kind >= 6) spec.trial.executors.push_back({{"external", ""}, std::nullopt, absl::Seconds(30)});
@@ -279,6 +310,8 @@ class Simulation {
       MoveWorker(faulty);
     } else if (what < 89) {
       RunFit();
+    } else if (what < 92) {
+      EndDelivery(faulty);
     } else if (what < 97 || !faulty) {
       AdvanceClock();
     } else {
@@ -323,6 +356,68 @@ class Simulation {
     Log("a fit ends");
     fits.erase(fits.begin() + static_cast<std::ptrdiff_t>(index));
     fit();
+  }
+
+  // A receiver takes what it is told, or does not, or takes it and its answer is lost.
+  void EndDelivery(bool faulty) {
+    std::vector<SimulatedNotifier::Try>& tries = process_->notifier.tries;
+    if (tries.empty()) return;
+    const size_t index = Below(tries.size());
+    const SimulatedNotifier::Try one = std::move(tries[index]);
+    tries.erase(tries.begin() + static_cast<std::ptrdiff_t>(index));
+    const bool refuses = faulty && Chance(0.4);
+    const bool answers = !faulty || Chance(0.9);
+    const int64_t number = one.delivery.notification.number;
+    Log(absl::StrCat("notification ", number, " of ", one.delivery.job_id, refuses ? " is refused" : " is taken"));
+    if (!refuses) ++receivers_.taken[one.delivery.job_id][number];
+    one.done(refuses || !answers ? absl::UnavailableError("the receiver is away") : absl::OkStatus());
+  }
+
+  // Nobody is told of what a power cut could take back.
+  void CheckStored(const engine::Delivery& delivery) {
+    const absl::StatusOr<storage::LoadedJob> loaded = store_->LoadJob(delivery.job_id);
+    if (!loaded.ok()) return Violation("a job is told of that is not stored");
+    const core::Notification& sent = delivery.notification;
+    const bool is_due = std::ranges::any_of(loaded->notifications, [&](const core::Notification& due) {
+      return due.number == sent.number && due.text == sent.text;
+    });
+    if (!is_due) Violation("a notification is sent that is not stored as due");
+    const bool ended = core::IsTerminal(loaded->record.header.status);
+    if (sent.event == core::NotificationEvent::kTrialFailed &&
+        loaded->trials[*sent.trial - 1].state != TrialState::kFailed) {
+      Violation("a failure is told of that is not stored");
+    }
+    if (sent.event == core::NotificationEvent::kJobEnded && !ended && limits_updated_.count(delivery.job_id) == 0) {
+      Violation("a job's end is told of that is not stored");
+    }
+  }
+
+  // At the end: each receiver was told of the job's last end and of each trial that failed.
+  void CheckNotifications(const std::string& job_id, const storage::LoadedJob& loaded) {
+    const core::NotificationCounts& counts = loaded.record.header.notifications;
+    const std::map<int64_t, int>& taken = receivers_.taken[job_id];
+    int64_t wanted = 0;
+    for (const core::NotificationRule& rule : specs_[job_id].notifications) {
+      const bool failures = rule.events.size() > 1;
+      ++wanted;
+      if (failures) wanted += loaded.record.header.counts[TrialState::kFailed] - imported_failures(loaded);
+    }
+    const bool again = limits_updated_.count(job_id) > 0;  // it may have ended more than once
+    if (counts.made() < wanted || (!again && counts.made() > wanted)) {
+      Violation(absl::StrCat(job_id, " has ", counts.made(), " notifications, ", wanted, " are due"));
+    }
+    if (counts.due > 0 || !loaded.notifications.empty()) Violation(job_id + " still has notifications to deliver");
+    for (const auto& [number, times] : taken) {
+      ++outcome_.notifications;
+      outcome_.repeats += times - 1;
+    }
+    if (std::ssize(taken) < counts.delivered) Violation(job_id + " counts notifications that nobody took");
+    if (std::ssize(taken) + counts.given_up < counts.made()) Violation(job_id + " lost a notification");
+  }
+  static int32_t imported_failures(const storage::LoadedJob& loaded) {
+    return static_cast<int32_t>(std::ranges::count_if(loaded.trials, [](const core::Trial& trial) {
+      return trial.state == TrialState::kFailed && trial.origin == core::TrialOrigin::kImported;
+    }));
   }
 
   void MoveRun(bool faulty) {
@@ -372,6 +467,7 @@ class Simulation {
       core::Limits limits = limits_[job_id];
       limits.max_parallel_trials = 1 + static_cast<int32_t>(Below(4));
       limits.max_trials = 1 + static_cast<int32_t>(Below(25));
+      limits_updated_.insert(job_id);
       process_->engine->Post(job_id, core::LimitsUpdated{limits},
                              [this, job_id, limits](absl::StatusOr<engine::Reply> reply) {
                                if (reply.ok()) limits_[job_id] = limits;
@@ -641,6 +737,7 @@ class Simulation {
     absl::StatusOr<storage::LoadedJob> loaded = store_->LoadJob(job_id);
     absl::btree_map<int32_t, std::map<std::tuple<int32_t, std::string, int64_t>, double>> values;
     CheckReplay(job_id, loaded->trials);
+    CheckNotifications(job_id, *loaded);
     for (const core::Trial& trial : loaded->trials) {
       ++outcome_.trials;
       outcome_.attempts += static_cast<int>(trial.attempts.size());
@@ -700,7 +797,10 @@ class Simulation {
     std::string text;
     for (const auto& [job_id, spec] : specs_) {
       absl::StatusOr<storage::LoadedJob> loaded = store_->LoadJob(job_id);
-      if (core::IsTerminal(loaded->record.header.status)) continue;
+      if (core::IsTerminal(loaded->record.header.status)) {
+        if (loaded->record.header.notifications.due > 0) absl::StrAppend(&text, " ", job_id, " has notifications due");
+        continue;
+      }
       const core::JobHeader& header = loaded->record.header;
       absl::StrAppend(&text, " ", job_id, " [", header.reason, "; ", process_->engine->PausedReason(job_id), "; ",
                       loaded->trials.size(), " trials of ", header.limits.max_trials.value_or(-1), ", next ordinal ",
@@ -717,7 +817,8 @@ class Simulation {
 
   bool AllEnded() {
     for (const auto& [job_id, spec] : specs_) {
-      if (!core::IsTerminal(store_->ReadJob(job_id)->header.status)) return false;
+      const core::JobHeader header = store_->ReadJob(job_id)->header;
+      if (!core::IsTerminal(header.status) || header.notifications.due > 0) return false;
     }
     return !specs_.empty();
   }
@@ -738,6 +839,8 @@ class Simulation {
   std::unique_ptr<Process> process_;
   bool quiet_ = false;
 
+  Receivers receivers_;
+  std::set<std::string> limits_updated_;
   std::map<std::string, std::set<Held>> held_;
   std::map<std::string, std::vector<int32_t>> added_;
   std::vector<AckedValue> acked_;

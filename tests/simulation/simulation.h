@@ -21,6 +21,8 @@ struct Outcome {
   int promotions = 0;
   int early_stopped = 0;
   int measurements = 0;
+  int notifications = 0;  // delivered; repeats not counted
+  int repeats = 0;
   int steps = 0;
   int fresh = 0, last_fit = 0, fallback = 0;  // suggestions, by the kind of their basis
   std::string log;                            // what happened, for a failing seed

@@ -30,6 +30,8 @@ TEST(Simulation, WhatMustAlwaysHoldHoldsOverRandomHistories) {
     sum.promotions += outcome.promotions;
     sum.early_stopped += outcome.early_stopped;
     sum.measurements += outcome.measurements;
+    sum.notifications += outcome.notifications;
+    sum.repeats += outcome.repeats;
     sum.fresh += outcome.fresh;
     sum.last_fit += outcome.last_fit;
     sum.fallback += outcome.fallback;
@@ -38,12 +40,15 @@ TEST(Simulation, WhatMustAlwaysHoldHoldsOverRandomHistories) {
   std::cout << "simulation: seeds " << first << ".." << first + seeds - 1 << ", " << sum.crashes << " crashes, "
             << sum.refused_commits << " refused commits, " << sum.trials << " trials, " << sum.attempts << " attempts, "
             << sum.promotions << " promotions, " << sum.early_stopped << " stopped early, " << sum.measurements
-            << " measurements, suggestions " << sum.fresh << " FRESH, " << sum.last_fit << " LAST_FIT, " << sum.fallback
+            << " measurements, " << sum.notifications << " notifications taken and " << sum.repeats
+            << " repeats, suggestions " << sum.fresh << " FRESH, " << sum.last_fit << " LAST_FIT, " << sum.fallback
             << " FALLBACK, all recomputed; 0 violations\n";
   EXPECT_GT(sum.crashes, seeds / 4);
   EXPECT_GT(sum.promotions, seeds / 10);
   EXPECT_GT(sum.early_stopped, seeds / 10);
   EXPECT_GT(sum.trials, seeds);
+  EXPECT_GT(sum.notifications, seeds);
+  EXPECT_GT(sum.repeats, seeds / 20);
   EXPECT_GT(sum.last_fit, seeds / 4);
   EXPECT_GT(sum.fallback, seeds / 4);
 }

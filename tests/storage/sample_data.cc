@@ -76,6 +76,19 @@ core::Trial SampleTrial(int32_t number, core::TrialState state) {
   return trial;
 }
 
+core::NotificationPut SampleNotification(int64_t number, core::NotificationState state) {
+  core::Notification notification;
+  notification.number = number;
+  notification.event = core::NotificationEvent::kTrialFailed;
+  notification.trial = 3;
+  notification.text = "exit code 1";
+  notification.job_status = core::JobStatus::kRunning;
+  notification.time = At(number);
+  notification.next_try = At(number);
+  notification.state = state;
+  return {notification};
+}
+
 core::MeasurementPut SampleMeasurement(int32_t trial, int64_t step, double value) {
   return {trial, {"loss", value, step, At(step), 1, core::MeasurementSource::kScanned}};
 }
@@ -95,6 +108,9 @@ core::JobHeader RandomHeader(Random& random, const std::string& job_id) {
   header.exhausted = Coin(random);
   header.counts[core::TrialState::kRunning] = static_cast<int32_t>(Below(random, 100));
   header.best_objective = MaybeValue(random);
+  if (Coin(random))
+    header.notifications = {Below(random, 9), 1, Below(random, 9), RandomText(random), 2, MaybeTime(random)};
+  header.import_only = Coin(random);
   return header;
 }
 
@@ -138,6 +154,19 @@ core::MeasurementPut RandomMeasurement(Random& random, int32_t trial) {
   return {trial, measurement};
 }
 
+core::NotificationPut RandomNotification(Random& random, int64_t number) {
+  core::NotificationPut put = SampleNotification(number, static_cast<core::NotificationState>(1 + Below(random, 3)));
+  put.notification.rule = static_cast<int32_t>(Below(random, 10));
+  put.notification.event = static_cast<core::NotificationEvent>(1 + Below(random, 3));
+  if (Coin(random)) put.notification.trial.reset();
+  put.notification.text = RandomText(random);
+  put.notification.time = RandomTime(random);
+  put.notification.next_try = RandomTime(random);
+  put.notification.tries = static_cast<int32_t>(Below(random, 40));
+  put.notification.failure = RandomText(random);
+  return put;
+}
+
 std::string Text(const core::JobHeader& header) { return convert::ToStored(header).ShortDebugString(); }
 std::string Text(const core::Trial& trial) { return convert::ToStored(trial).ShortDebugString(); }
 // Without the sign of a zero, which SQLite does not keep.
@@ -150,6 +179,10 @@ std::string Text(const core::MeasurementPut& put) {
   return absl::StrCat("trial ", put.trial, " ", Text(put.measurement));
 }
 
+std::string Text(const core::NotificationPut& put) {
+  return "notification " + convert::ToStored(put.notification).ShortDebugString();
+}
+
 std::string Text(const core::Changes& changes) {
   std::string text;
   for (const core::Change& change : changes) {
@@ -158,6 +191,7 @@ std::string Text(const core::Changes& changes) {
       absl::StrAppend(&text, "trial ", Text(trial->trial), "\n");
     }
     if (const auto* put = std::get_if<core::MeasurementPut>(&change)) absl::StrAppend(&text, Text(*put), "\n");
+    if (const auto* put = std::get_if<core::NotificationPut>(&change)) absl::StrAppend(&text, Text(*put), "\n");
   }
   return text;
 }
@@ -170,6 +204,9 @@ std::string Text(const LoadedJob& job) {
   std::string text = Text(job.record);
   for (const core::Trial& trial : job.trials) absl::StrAppend(&text, Text(trial), "\n");
   for (const core::MeasurementPut& put : job.measurements) absl::StrAppend(&text, Text(put), "\n");
+  for (const core::Notification& due : job.notifications) {
+    absl::StrAppend(&text, Text(core::NotificationPut{due}), "\n");
+  }
   return text;
 }
 

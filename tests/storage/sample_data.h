@@ -27,6 +27,7 @@ absl::Time At(int64_t seconds);
 
 core::JobHeader SampleHeader(const std::string& job_id);
 core::Trial SampleTrial(int32_t number, core::TrialState state = core::TrialState::kRunning);
+core::NotificationPut SampleNotification(int64_t number, core::NotificationState state = core::NotificationState::kDue);
 core::MeasurementPut SampleMeasurement(int32_t trial, int64_t step, double value);
 
 // Every field drawn, present or absent.
@@ -39,6 +40,8 @@ std::string Text(const core::JobHeader& header);
 std::string Text(const core::Trial& trial);
 std::string Text(const core::Measurement& measurement);
 std::string Text(const core::MeasurementPut& put);
+core::NotificationPut RandomNotification(Random& random, int64_t number);
+std::string Text(const core::NotificationPut& put);
 std::string Text(const core::Changes& changes);
 std::string Text(const JobRecord& record);
 std::string Text(const LoadedJob& job);

@@ -361,6 +361,41 @@ TEST_P(StorageConformance, TellsChangedValuesAsTheyAreNow) {
   EXPECT_EQ(Text(page->entries[1].changes), Text(later));
 }
 
+// Notifications
+
+TEST_P(StorageConformance, KeepsTheOutboxUntilItIsDelivered) {
+  const Epoch epoch = CreateOwned("a");
+  ASSERT_TRUE(CommitNow("a", epoch, {SampleNotification(1), SampleNotification(2), SampleNotification(3)}).ok());
+  using State = core::NotificationState;
+  const core::Changes later = {SampleNotification(1, State::kDelivered), SampleNotification(3, State::kGivenUp)};
+  ASSERT_TRUE(CommitNow("a", epoch, later).ok());
+  Reopen();
+  const absl::StatusOr<LoadedJob> loaded = storage().LoadJob("a");
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  ASSERT_THAT(loaded->notifications, SizeIs(1));
+  EXPECT_EQ(Text(core::NotificationPut{loaded->notifications[0]}), Text(SampleNotification(2)));
+  // What was delivered is still there to be read.
+  EXPECT_EQ(Text(storage().ReadChanges("a", 2, 10)->entries[0].changes), Text(later));
+}
+
+TEST_P(StorageConformance, FindsJobsWithSomethingToDeliver) {
+  for (const char* name : {"a", "b", "c"}) {
+    const Epoch epoch = CreateOwned(name);
+    if (*name != 'b') ASSERT_TRUE(CommitNow(name, epoch, {SampleNotification(1)}).ok());
+    if (*name == 'c') {
+      ASSERT_TRUE(CommitNow(name, epoch, {SampleNotification(1, core::NotificationState::kDelivered)}).ok());
+    }
+  }
+  const absl::StatusOr<JobPage> page = storage().ListJobs({.with_due_notifications = true});
+  ASSERT_TRUE(page.ok()) << page.status();
+  ASSERT_THAT(page->jobs, SizeIs(1));
+  EXPECT_EQ(page->jobs[0].header.job_id, "a");
+  ASSERT_TRUE(storage().DeleteJob("a").ok());
+  EXPECT_THAT(storage().ListJobs({.with_due_notifications = true})->jobs, IsEmpty());
+  CreateOwned("a");
+  EXPECT_THAT(storage().LoadJob("a")->notifications, IsEmpty());
+}
+
 TEST_P(StorageConformance, RefusesChangesThatAreNotThere) {
   const Epoch epoch = CreateOwned("a");
   EXPECT_EQ(storage().ReadChanges("a", 2, 10).status().code(), StatusCode::kOutOfRange);

@@ -30,6 +30,7 @@ struct NaiveJob {
   absl::Time lease_end;
   std::vector<core::Trial> trials;
   std::vector<core::MeasurementPut> measurements;
+  std::map<int64_t, core::Notification> notifications;
   std::vector<core::Changes> log;  // of revisions 1, 2, ...
 };
 
@@ -91,13 +92,21 @@ class NaiveStore {
   }
 
   static LoadedJob Load(const NaiveJob& job) {
-    LoadedJob loaded{job.record, job.trials, {}};
+    LoadedJob loaded{job.record, job.trials, {}, Due(job)};
     std::ranges::sort(loaded.trials, {}, &core::Trial::number);
     for (const core::MeasurementPut& put : job.measurements) {
       const auto trial = std::ranges::find(job.trials, put.trial, &core::Trial::number);
       if (trial != job.trials.end() && !core::IsTerminal(trial->state)) loaded.measurements.push_back(put);
     }
     return loaded;
+  }
+
+  static std::vector<core::Notification> Due(const NaiveJob& job) {
+    std::vector<core::Notification> due;
+    for (const auto& [number, notification] : job.notifications) {
+      if (notification.state == core::NotificationState::kDue) due.push_back(notification);
+    }
+    return due;
   }
 
   static std::vector<core::Measurement> MeasurementsOf(const NaiveJob& job, int32_t trial) {
@@ -108,11 +117,13 @@ class NaiveStore {
     return measurements;
   }
 
-  // With the values of now, each once: header, trials, measurements.
+  // With the values of now, each once: header, trials, measurements, notifications.
   static core::Changes ChangesOf(const NaiveJob& job, Revision revision) {
     core::Changes header;
     core::Changes trials;
     core::Changes measurements;
+    core::Changes notifications;
+    std::vector<int64_t> told;
     std::vector<int32_t> numbers;
     std::vector<core::MeasurementPut> keys;
     for (const core::Change& change : job.log[revision - 1]) {
@@ -128,9 +139,15 @@ class NaiveStore {
         keys.push_back(*put);
         measurements.push_back(*std::ranges::find_if(job.measurements, same));
       }
+      if (const auto* put = std::get_if<core::NotificationPut>(&change)) {
+        if (std::ranges::count(told, put->notification.number) > 0) continue;
+        told.push_back(put->notification.number);
+        notifications.push_back(core::NotificationPut{job.notifications.at(told.back())});
+      }
     }
     header.insert(header.end(), trials.begin(), trials.end());
     header.insert(header.end(), measurements.begin(), measurements.end());
+    header.insert(header.end(), notifications.begin(), notifications.end());
     return header;
   }
 
@@ -140,6 +157,9 @@ class NaiveStore {
  private:
   static void Put(const core::Change& change, NaiveJob& job) {
     if (const auto* header = std::get_if<core::JobPut>(&change)) job.record.header = header->header;
+    if (const auto* put = std::get_if<core::NotificationPut>(&change)) {
+      job.notifications[put->notification.number] = put->notification;
+    }
     if (const auto* trial = std::get_if<core::TrialPut>(&change)) {
       std::erase_if(job.trials, [trial](const core::Trial& other) { return other.number == trial->trial.number; });
       job.trials.push_back(trial->trial);
@@ -224,6 +244,9 @@ class Comparison {
         const auto number = static_cast<int32_t>(1 + Below(random_, 12));
         commit.changes.push_back(core::TrialPut{RandomTrial(random_, number)});
         for (int64_t m = Below(random_, 4); m > 0; --m) commit.changes.push_back(RandomMeasurement(random_, number));
+      }
+      for (int64_t i = Below(random_, 3); i > 0; --i) {
+        commit.changes.push_back(RandomNotification(random_, 1 + Below(random_, 6)));
       }
       expected.push_back(naive_.Commit(commit));
       group.push_back(std::move(commit));
@@ -320,12 +343,14 @@ class Comparison {
     if (Below(random_, 2) == 0) query.statuses = {core::JobStatus::kRunning, core::JobStatus::kFailed};
     if (Below(random_, 3) == 0) query.tags = {{"team", "vision"}};
     if (Below(random_, 3) == 0) query.created_after = At(Below(random_, 1000));
+    query.with_due_notifications = Below(random_, 3) == 0;
     JobPage expected;
     for (auto job = naive_.jobs.rbegin(); job != naive_.jobs.rend(); ++job) {
       const core::JobHeader& header = job->record.header;
       if (!query.statuses.empty() && std::ranges::count(query.statuses, header.status) == 0) continue;
       if (!query.tags.empty() && (!header.tags.contains("team") || header.tags.at("team") != "vision")) continue;
       if (query.created_after && header.create_time < *query.created_after) continue;
+      if (query.with_due_notifications && NaiveStore::Due(*job).empty()) continue;
       expected.jobs.push_back(job->record);
     }
     const absl::StatusOr<JobPage> page = storage_->ListJobs(query);

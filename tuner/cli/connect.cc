@@ -22,6 +22,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr absl::Duration kConnectTimeout = absl::Seconds(5);
+// The last chance of those who are to be told that the job of this process has ended.
+constexpr absl::Duration kNotificationWait = absl::Seconds(5);
 
 std::string VariableOr(const Environment& environment, const std::string& name, std::string otherwise) {
   return environment.variable(name).value_or(std::move(otherwise));
@@ -91,6 +93,7 @@ absl::StatusOr<Connection> Embedded(const Environment& environment, Connection c
   if (connection.scratch) config.storage_uri = "memory:";
   config.start_trials = embed == Embed::kFullServer || embed == Embed::kAskAndTell;
   config.load_running_jobs = full;
+  config.notification_wait = kNotificationWait;
   config.spawner_fd = full ? environment.spawner_fd : -1;
   const std::string socket = SocketAddress(connection.data_dir);
   if (full && !socket.empty()) config.listen.push_back(socket);

@@ -194,6 +194,8 @@ void PrintJob(Printer& printer, const v1::TuningJob& job, absl::Time now) {
        {"Trials", absl::StrCat(DoneOfAll(job), " done: ", CountsText(job.trial_counts()))},
        {"Best", best_text},
        {"Limits", LimitsText(job.spec().limits())},
+       {"Notified", NotificationsText(job)},
+       {"Not notified", job.notifications().last_failure()},
        {"Created", TimeText(job.create_time())},
        {"Ended", TimeText(job.end_time())},
        {"Elapsed", DurationText(Elapsed(job, now))},

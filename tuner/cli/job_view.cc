@@ -137,6 +137,15 @@ std::string ParametersText(const v1::Trial& trial, const std::vector<std::string
   return absl::StrJoin(parts, " ");
 }
 
+std::string NotificationsText(const v1::TuningJob& job) {
+  if (!job.has_notifications()) return "";
+  const v1::NotificationSummary& summary = job.notifications();
+  std::string text = absl::StrCat(summary.delivered(), " delivered");
+  if (summary.due() > 0) absl::StrAppend(&text, ", ", summary.due(), " to be delivered");
+  if (summary.given_up() > 0) absl::StrAppend(&text, ", ", summary.given_up(), " given up");
+  return text;
+}
+
 Table ParameterTable(const v1::Trial& trial, const std::vector<std::string>& names) {
   Table table({{"PARAMETER"}, {"VALUE", Align::kRight, true}});
   for (const std::string& name : names) {

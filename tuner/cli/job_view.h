@@ -40,6 +40,9 @@ const v1::Trial* BestTrial(const v1::TuningJob& job);
 
 // "eta=0.1 max_depth=4", in the order of `names`, then what is not among them.
 std::string ParametersText(const v1::Trial& trial, const std::vector<std::string>& names);
+// "3 delivered, 1 to be delivered", or "" for a job that tells nobody.
+std::string NotificationsText(const v1::TuningJob& job);
+
 // Two columns: parameter and value.
 Table ParameterTable(const v1::Trial& trial, const std::vector<std::string>& names);
 

@@ -16,6 +16,7 @@
 #include "storage/storage.h"
 #include "tuner/embed/folder_id.h"
 #include "tuner/engine/engine.h"
+#include "tuner/notify/notifier.h"
 #include "tuner/requests/added_points.h"
 #include "tuner/requests/ask_tell.h"
 #include "tuner/requests/checks.h"
@@ -32,10 +33,16 @@ std::string DefaultSupervisor() {
   return !error && std::filesystem::exists(beside, error) ? beside.string() : "tuner-supervisor";
 }
 
+// For which those who are to be told of a job are waited for at the end; what is left is for the next start.
+constexpr absl::Duration kNotificationWait = absl::Seconds(5);
+
 class TunerImpl : public Tuner {
  public:
   ~TunerImpl() override {
-    if (engine_ != nullptr) engine_->Shutdown();
+    if (engine_ != nullptr) {
+      engine_->AwaitNotifications(kNotificationWait);
+      engine_->Shutdown();
+    }
     executors_.clear();  // before the engine, which hears from them
   }
 
@@ -193,6 +200,7 @@ class TunerImpl : public Tuner {
     engine::EngineEnvironment environment;
     environment.storage = storage_.get();
     environment.clock = clock_.get();
+    environment.notifier = notifier_.get();
     environment.parse_spec = &requests::SpecOfHeader;
     // A trial of an embedded job has nobody to call: what it says is what it prints.
     environment.service_environment = [](const executors::RunId& run) {
@@ -258,6 +266,7 @@ class TunerImpl : public Tuner {
 
   const std::unique_ptr<core::Clock> clock_ = core::MakeSystemClock();
   std::unique_ptr<storage::Storage> storage_;
+  const std::unique_ptr<engine::Notifier> notifier_ = notify::MakeNotifier();
   std::unique_ptr<engine::Engine> engine_;
   std::vector<std::unique_ptr<executors::Executor>> executors_;
 };

@@ -58,12 +58,17 @@ struct StrategyAnswer {
 struct NeverStarted {
   executors::RunId id;
 };
+struct DeliveryResult {
+  std::string job_uid;
+  int64_t number = 0;
+  absl::Status status;
+};
 struct PreemptRequest {
   std::string reason;
 };
 struct KillRequest {};
 using Incoming = std::variant<CreateRequest, PostRequest, DeleteRequest, AdoptedRuns, StrategyAnswer, NeverStarted,
-                              executors::RunEvent, PreemptRequest, KillRequest>;
+                              executors::RunEvent, DeliveryResult, PreemptRequest, KillRequest>;
 
 // Every trial that has not ended, in order of number.
 std::vector<strategies::PendingTrial> PendingTrials(const core::JobState& state) {
@@ -186,6 +191,7 @@ class EngineImpl : public Engine, public executors::RunListener {
                                           std::function<void(storage::Revision)> changed) override;
   void PreemptAll(const std::string& reason) override { Enqueue(PreemptRequest{reason}); }
   void KillAll() override { Enqueue(KillRequest{}); }
+  bool AwaitNotifications(absl::Duration most) override;
   void Shutdown() override;
   bool RunRound() override;
   absl::Time NextWake() const override;
@@ -210,8 +216,11 @@ class EngineImpl : public Engine, public executors::RunListener {
   void ActOn(JobRunner& job);
   void GiveAnswer(JobRunner& job, core::Answer& answer);
   void ExpectNextAsk(JobRunner& job);
+  void SendNotification(JobRunner& job, int64_t number);
+  void CountDue(const JobRunner& job, size_t due);
 
   JobRunner& Runner(const std::string& job_id);
+  absl::Status LoadAll(storage::JobQuery query);
   absl::Status Load(JobRunner& job);
   void Install(JobRunner& job, core::JobSpec spec, storage::LoadedJob loaded);
   void FailCalls(JobRunner& job, const absl::Status& status);
@@ -238,6 +247,7 @@ class EngineImpl : public Engine, public executors::RunListener {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool shut_down_ ABSL_GUARDED_BY(mutex_) = false;
   absl::flat_hash_map<std::string, std::string> paused_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, size_t> due_notifications_ ABSL_GUARDED_BY(mutex_);  // by job; none: no entry
 
   absl::flat_hash_map<std::string, std::unique_ptr<Dispatcher>> dispatchers_;  // constant after Start
   std::unique_ptr<StrategyHost> strategies_;
@@ -263,19 +273,28 @@ absl::Status EngineImpl::Start(absl::flat_hash_map<std::string, executors::Execu
   }
   renew_at_ = env_.clock->Now() + options_.ownership_lease / 2;
   if (options_.load_running_jobs) {
-    storage::JobQuery query;
-    query.statuses = {core::JobStatus::kRunning, core::JobStatus::kStopping};
-    do {
-      absl::StatusOr<storage::JobPage> page = env_.storage->ListJobs(query);
-      if (!page.ok()) return page.status();
-      for (const storage::JobRecord& record : page->jobs) {
-        JobRunner& job = Runner(record.header.job_id);
-        if (absl::Status status = Load(job); !status.ok()) Suspend(job, status);
-      }
-      query.after = page->next;
-    } while (!query.after.empty());
+    storage::JobQuery running;
+    running.statuses = {core::JobStatus::kRunning, core::JobStatus::kStopping};
+    if (absl::Status status = LoadAll(running); !status.ok()) return status;
+    storage::JobQuery telling;  // ended ones of which somebody was not told yet
+    telling.with_due_notifications = true;
+    if (absl::Status status = LoadAll(telling); !status.ok()) return status;
   }
   if (options_.own_threads) loop_ = std::thread([this] { Loop(); });
+  return absl::OkStatus();
+}
+
+absl::Status EngineImpl::LoadAll(storage::JobQuery query) {
+  do {
+    absl::StatusOr<storage::JobPage> page = env_.storage->ListJobs(query);
+    if (!page.ok()) return page.status();
+    for (const storage::JobRecord& record : page->jobs) {
+      JobRunner& job = Runner(record.header.job_id);
+      if (job.phase != JobRunner::Phase::kUnloaded) continue;
+      if (absl::Status status = Load(job); !status.ok()) Suspend(job, status);
+    }
+    query.after = page->next;
+  } while (!query.after.empty());
   return absl::OkStatus();
 }
 
@@ -340,6 +359,11 @@ void EngineImpl::Take(Incoming incoming) {
   } else if (auto* answer = std::get_if<StrategyAnswer>(&incoming)) {
     auto job_id = job_of_uid_.find(answer->job_uid);
     if (job_id != job_of_uid_.end()) Deliver(job_id->second, std::move(answer->proposed), nullptr);
+  } else if (auto* result = std::get_if<DeliveryResult>(&incoming)) {
+    auto job_id = job_of_uid_.find(result->job_uid);
+    if (job_id == job_of_uid_.end()) return;  // of a job that was deleted
+    Deliver(job_id->second, core::Notified{result->number, result->status.ok(), std::string(result->status.message())},
+            nullptr);
   } else if (auto* create = std::get_if<CreateRequest>(&incoming)) {
     TakeCreate(std::move(*create));
   } else if (auto* remove = std::get_if<DeleteRequest>(&incoming)) {
@@ -404,6 +428,10 @@ void EngineImpl::TakeDelete(DeleteRequest request) {
       jobs_.erase(it);
     }
     touched_.erase(request.job_id);
+    {
+      absl::MutexLock lock(&mutex_);
+      due_notifications_.erase(request.job_id);
+    }
     watchers_.Notify(request.job_id, record->revision + 1);
   }
   request.done(status);
@@ -496,6 +524,8 @@ void EngineImpl::Install(JobRunner& job, core::JobSpec spec, storage::LoadedJob 
   Apply(core::JobPut{std::move(loaded.record.header)}, state);
   for (core::Trial& trial : loaded.trials) Apply(core::TrialPut{std::move(trial)}, state);
   for (core::MeasurementPut& put : loaded.measurements) Apply(std::move(put), state);
+  for (core::Notification& due : loaded.notifications) Apply(core::NotificationPut{std::move(due)}, state);
+  CountDue(job, state.due_notifications().size());
   state.live.start_allowed = options_.start_trials;
   state.live.preempted = preempted_;
   job_of_uid_[state.header().uid] = job.job_id;
@@ -580,6 +610,7 @@ void EngineImpl::CommitRound() {
     if (it == jobs_.end() || it->second->phase != JobRunner::Phase::kReady) continue;
     JobRunner& job = *it->second;
     DrainMailbox(job);
+    CountDue(job, job.state->due_notifications().size());  // before anybody can see what they tell of
     if (job.changes.empty()) {
       acting.push_back(job_id);
       continue;
@@ -640,7 +671,9 @@ void EngineImpl::ActOn(JobRunner& job) {
   std::vector<core::Effect> effects = std::exchange(job.effects, {});
   core::JobState& state = *job.state;
   job.wake = absl::InfiniteFuture();
-  job.unload_time = core::IsTerminal(state.header().status) ? env_.clock->Now() + kKeepEnded : absl::InfiniteFuture();
+  const bool done =
+      core::IsTerminal(state.header().status) && (state.due_notifications().empty() || env_.notifier == nullptr);
+  job.unload_time = done ? env_.clock->Now() + kKeepEnded : absl::InfiniteFuture();
   // What ended in this round is shown to the strategy before it is asked: it is pending no more.
   std::stable_partition(effects.begin(), effects.end(),
                         [](const core::Effect& effect) { return std::holds_alternative<core::TellStrategy>(effect); });
@@ -682,17 +715,55 @@ void EngineImpl::ActOn(JobRunner& job) {
       strategies_->Ask(state.header().uid, *ask, PendingTrials(state));
     } else if (const auto* wake = std::get_if<core::WakeAt>(&effect)) {
       job.wake = wake->time;
+    } else if (const auto* send = std::get_if<core::SendNotification>(&effect)) {
+      SendNotification(job, send->number);
     }
   }
   ExpectNextAsk(job);
+}
+
+void EngineImpl::SendNotification(JobRunner& job, int64_t number) {
+  const core::JobState& state = *job.state;
+  const auto due = state.due_notifications().find(number);
+  if (due == state.due_notifications().end() || env_.notifier == nullptr) return;
+  const core::JobHeader& header = state.header();
+  Delivery delivery;
+  delivery.notification = due->second;
+  delivery.rule = state.spec().notifications[due->second.rule];
+  delivery.job_id = header.job_id;
+  delivery.job_uid = header.uid;
+  delivery.base_dir = header.base_dir;
+  delivery.counts = header.counts;
+  delivery.best_trial = header.best_trial;
+  delivery.best_objective = header.best_objective;
+  env_.notifier->Deliver(std::move(delivery), [this, uid = header.uid, number](absl::Status status) {
+    Enqueue(DeliveryResult{uid, number, std::move(status)});
+  });
+}
+
+void EngineImpl::CountDue(const JobRunner& job, size_t due) {
+  absl::MutexLock lock(&mutex_);
+  if (due > 0) {
+    due_notifications_[job.job_id] = due;
+  } else {
+    due_notifications_.erase(job.job_id);
+  }
+}
+
+bool EngineImpl::AwaitNotifications(absl::Duration most) {
+  absl::MutexLock lock(&mutex_);
+  if (env_.notifier == nullptr) return due_notifications_.empty();
+  const auto told = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || due_notifications_.empty(); };
+  env_.clock->AwaitUntil(mutex_, absl::Condition(&told), env_.clock->Now() + most);
+  return due_notifications_.empty();
 }
 
 // Where a slot is free, somebody may ask before anything else happens: a strategy with a model answers ahead.
 void EngineImpl::ExpectNextAsk(JobRunner& job) {
   const core::JobState& state = *job.state;
   const core::JobHeader& header = state.header();
-  const bool may_ask = header.status == core::JobStatus::kRunning && !header.exhausted && !state.live.ask &&
-                       state.live.start_allowed && !state.live.preempted && state.queued().empty() &&
+  const bool may_ask = header.status == core::JobStatus::kRunning && !header.import_only && !header.exhausted &&
+                       !state.live.ask && state.live.start_allowed && !state.live.preempted && state.queued().empty() &&
                        static_cast<int>(state.active().size()) < header.limits.max_parallel_trials &&
                        (!header.limits.max_trials || state.started() + state.queued_new() < *header.limits.max_trials);
   if (!may_ask || !strategies_->WantsExpectations(header.uid)) return;
@@ -773,6 +844,7 @@ void EngineImpl::Shutdown() {
     stopping_ = true;
   }
   if (loop_.joinable()) loop_.join();
+  if (env_.notifier != nullptr) env_.notifier->Shutdown();
   strategies_->Shutdown();
   for (auto& [name, dispatcher] : dispatchers_) dispatcher->Shutdown();
   for (auto& [id, job] : jobs_) {

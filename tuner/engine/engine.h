@@ -24,6 +24,7 @@
 #include "core/job.h"
 #include "executors/executor.h"
 #include "storage/storage.h"
+#include "tuner/engine/notifier.h"
 #include "tuner/engine/strategy_host.h"
 
 namespace tuner::engine {
@@ -48,6 +49,7 @@ struct EngineEnvironment {
   ParseSpec parse_spec;
   ServiceEnvironment service_environment;
   MakeStrategy make_strategy = &MakeRegisteredStrategy;
+  Notifier* notifier = nullptr;  // null: what is due stays so, for another server
   // Only without own_threads: see StrategyHostOptions.
   std::function<void(std::function<void()>)> run_fit;
 };
@@ -104,6 +106,10 @@ class Engine {
   virtual void PreemptAll(const std::string& reason) = 0;
   // Shortens the grace period of every stopping run to zero.
   virtual void KillAll() = 0;
+
+  // Waits until everybody has been told what they are to be told of the loaded jobs, at most for `most`. False: some
+  // is left, which the next server goes on with. Before Shutdown; only with own_threads.
+  virtual bool AwaitNotifications(absl::Duration most) = 0;
 
   // Drains: takes no calls any more (UNAVAILABLE), commits what is in the mailboxes, gives the jobs up, and leaves
   // running trials alone. Idempotent.

@@ -7,6 +7,7 @@ namespace tuner::engine {
 
 core::Changes Coalesce(core::Changes changes) {
   absl::flat_hash_set<int32_t> trials;
+  absl::flat_hash_set<int64_t> notifications;
   bool job = false;
   core::Changes kept;
   kept.reserve(changes.size());
@@ -15,6 +16,8 @@ core::Changes Coalesce(core::Changes changes) {
       if (std::exchange(job, true)) continue;
     } else if (const auto* trial = std::get_if<core::TrialPut>(&*it)) {
       if (!trials.insert(trial->trial.number).second) continue;
+    } else if (const auto* put = std::get_if<core::NotificationPut>(&*it)) {
+      if (!notifications.insert(put->notification.number).second) continue;
     }
     kept.push_back(std::move(*it));
   }

@@ -118,6 +118,7 @@ absl::StatusOr<core::TrialsAdded> ReadAddedPoints(const v1::AddTrialsRequest& re
   core::Problems problems;
   core::TrialsAdded added;
   added.request_id = request.request_id();
+  added.import_done = request.import_done();
   if (request.trials().empty() || request.trials_size() > 1000) {
     problems.push_back({"trials", absl::StrCat("has ", request.trials_size(), " entries; give 1 to 1000")});
     return InvalidArgument(problems);

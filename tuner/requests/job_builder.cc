@@ -3,6 +3,7 @@
 #include <openssl/rand.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -76,6 +77,19 @@ void AddStrategyProblems(const core::JobSpec& spec, core::Problems& problems) {
   for (core::Problem& problem : kind->validate(spec)) problems.push_back(std::move(problem));
 }
 
+// The keys of signatures are in the server's environment, so that no specification holds one.
+void AddMissingKeys(const core::JobSpec& spec, core::Problems& problems) {
+  for (size_t i = 0; i < spec.notifications.size(); ++i) {
+    const auto* webhook = std::get_if<core::Webhook>(&spec.notifications[i].target);
+    const std::string path = absl::StrCat("notifications[", i, "].webhook.hmac_key_env");
+    if (webhook == nullptr || webhook->hmac_key_env.empty() || AnyConcerns(problems, path)) continue;
+    const char* key = std::getenv(webhook->hmac_key_env.c_str());
+    if (key != nullptr && *key != '\0') continue;
+    problems.push_back({path, absl::StrCat("the server's environment has no ", webhook->hmac_key_env,
+                                           "; start the server with that variable, or leave it out to send unsigned")});
+  }
+}
+
 absl::Status Unimplemented(const convert::ParsedSpec& parsed) {
   std::vector<std::string> missing = parsed.unimplemented;
   if (missing.empty() && strategies::FindStrategyKind(parsed.spec.strategy.name) == nullptr) {
@@ -139,7 +153,8 @@ void ResolveStrategy(core::JobSpec& spec) {
   if (kind != nullptr && kind->resolve != nullptr) spec.strategy.bytes = kind->resolve(spec);
 }
 
-absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::string& base_dir, uint64_t seed) {
+absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::string& base_dir, uint64_t seed,
+                                      bool import_only) {
   convert::ParsedSpec parsed = convert::SpecFromProto(spec, base_dir);
   core::Problems problems = convert::SpecProblems(parsed);
   if (!core::IsJobId(parsed.spec.name) && !AnyConcerns(problems, "name")) {
@@ -150,6 +165,10 @@ absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::
   }
   AddExecutorProblems(spec, parsed, problems);
   AddStrategyProblems(parsed.spec, problems);
+  AddMissingKeys(parsed.spec, problems);
+  if (import_only && !parsed.spec.limits.max_trials) {  // its last trial ends it
+    std::erase_if(problems, [](const core::Problem& problem) { return problem.path == "limits.max_trials"; });
+  }
   SortProblems(problems);
   if (!problems.empty()) return InvalidArgument(problems);
   if (absl::Status status = Unimplemented(parsed); !status.ok()) return status;
@@ -170,7 +189,8 @@ absl::StatusOr<core::JobHeader> BuildJob(const v1::CreateTuningJobRequest& reque
   if (absl::Status status = CheckRequest(request); !status.ok()) return status;
   absl::StatusOr<uint64_t> seed = RandomNumber();
   if (!seed.ok()) return seed.status();
-  absl::StatusOr<CheckedSpec> checked = CheckSpec(request.spec(), request.base_dir(), *seed & 0x7fffffff);
+  absl::StatusOr<CheckedSpec> checked =
+      CheckSpec(request.spec(), request.base_dir(), *seed & 0x7fffffff, request.import_only());
   if (!checked.ok()) return checked.status();
 
   core::JobHeader header;
@@ -191,6 +211,7 @@ absl::StatusOr<core::JobHeader> BuildJob(const v1::CreateTuningJobRequest& reque
   header.tags = checked->spec.tags;
   header.limits = checked->spec.limits;
   header.grid_size = checked->grid_size;
+  header.import_only = request.import_only();
   return header;
 }
 
@@ -202,6 +223,7 @@ uint64_t RequestHash(const v1::CreateTuningJobRequest& request) {
     coded.SetSerializationDeterministic(true);  // maps in the order of their keys
     request.spec().SerializeToCodedStream(&coded);
     coded.WriteString(request.base_dir());
+    if (request.import_only()) coded.WriteString("import_only");
   }
   uint64_t hash = 0;
   std::memcpy(&hash, Sha256(bytes).data(), sizeof hash);

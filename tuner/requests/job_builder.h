@@ -20,8 +20,9 @@ struct CheckedSpec {
   std::vector<std::string> advice;
 };
 
-// Checks a specification. `seed` is taken if the specification has none.
-absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::string& base_dir, uint64_t seed);
+// Checks a specification. `seed` is taken if the specification has none. A job that is `import_only` needs no limits.
+absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::string& base_dir, uint64_t seed,
+                                      bool import_only = false);
 
 // Fills in what the specification leaves to its strategy. Expects one without problems.
 void ResolveStrategy(core::JobSpec& spec);

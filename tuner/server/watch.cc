@@ -17,6 +17,8 @@ class MessageBuilder {
  public:
   MessageBuilder(const std::string& job_id, storage::Revision after) : job_id_(job_id) { Begin(after); }
 
+  // Shown with the job, whose header changes with it.
+  void Add(const core::NotificationPut&) {}
   void Add(const core::MeasurementPut& put) {
     auto& out = *messages_.back().add_measurements();
     out.set_trial(put.trial);

@@ -18,6 +18,7 @@
 #include "storage/storage.h"
 #include "tuner/embed/folder_id.h"
 #include "tuner/engine/engine.h"
+#include "tuner/notify/notifier.h"
 #include "tuner/requests/job_builder.h"
 #include "tuner/server/auth.h"
 #include "tuner/server/files.h"
@@ -80,6 +81,7 @@ class ServerImpl final : public Server {
   std::unique_ptr<core::Clock> clock_;
   std::unique_ptr<Authenticator> authenticator_;
   std::unique_ptr<storage::Storage> storage_;
+  std::unique_ptr<engine::Notifier> notifier_;
   std::unique_ptr<engine::Engine> engine_;
   absl::flat_hash_map<std::string, std::unique_ptr<executors::Executor>> executors_;
   absl::flat_hash_map<std::string, std::string> missing_executors_;
@@ -141,6 +143,8 @@ absl::Status ServerImpl::MakeTheEngine() {
   environment.clock = clock_.get();
   environment.parse_spec = &requests::SpecOfHeader;
   environment.service_environment = [this](const executors::RunId& run) { return ServiceEnvironment(run); };
+  notifier_ = notify::MakeNotifier();
+  environment.notifier = notifier_.get();
   engine_ = engine::MakeEngine(std::move(options), std::move(environment));
   return absl::OkStatus();
 }
@@ -239,6 +243,9 @@ void ServerImpl::Shutdown() {
   is_down_ = true;
   if (health_ != nullptr) health_->SetServing(false);
   if (service_ != nullptr) service_->Close();
+  if (engine_ != nullptr && config_.notification_wait > absl::ZeroDuration()) {
+    engine_->AwaitNotifications(config_.notification_wait);
+  }
   if (engine_ != nullptr) engine_->Shutdown();  // answers all who wait, so that the drain below need not
   if (health_ != nullptr) health_->Close();
   if (grpc_ != nullptr) grpc_->Shutdown(absl::ToChronoTime(clock_->Now() + config_.drain_timeout));

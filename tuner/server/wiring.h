@@ -27,6 +27,8 @@ struct ServerConfig {
   bool load_running_jobs = true;
   int strategy_threads = 2;
   absl::Duration drain_timeout = absl::Seconds(10);
+  // For which Shutdown waits until those who are to be told of the jobs were told; what is left is for the next start.
+  absl::Duration notification_wait = absl::ZeroDuration();
   int spawner_fd = -1;          // executors/spawner.h; of main
   std::string supervisor_path;  // default: beside this program
 };
