@@ -119,20 +119,27 @@ void AddOneJobVerbs(CLI::App& app, Choice& choice) {
 
 void AddClone(CLI::App& app, Choice& choice) {
   std::shared_ptr<CloneOptions> options;
-  CLI::App* clone =
-      AddVerb(app, choice, kJobsGroup, "clone", "Make a new job like an old one",
-              "Creates a job with the specification of another, under a new name, with limits changed if you say so; "
-              "--warm-start lets it learn\n"
-              "from the old job's trials. With --print it only prints the specification, as a job file to edit.\n\n"
-              "Example:\n"
-              "  tuner clone xgboost-cancer xgboost-cancer-2 --max-trials 200 --warm-start\n"
-              "  tuner clone xgboost-cancer xgboost-wide --print > wide.json",
-              &CloneJob, options);
+  CLI::App* clone = AddVerb(
+      app, choice, kJobsGroup, "clone", "Make a new job like an old one",
+      "Creates a job with the specification of another, all of its settings and seed included, under a new name. "
+      "--set changes any of them;\n"
+      "--warm-start lets it learn from the old job's trials. With --print it only prints the specification, as a "
+      "job file to edit.\n\n"
+      "Example:\n"
+      "  tuner clone xgboost-cancer xgboost-cancer-2 --max-trials 200 --warm-start\n"
+      "  tuner clone xgboost-cancer xgboost-deep --set parameters[1].integer.max=12 --set strategy.random_seed=3\n"
+      "  tuner clone xgboost-cancer xgboost-wide --print > wide.json",
+      &CloneJob, options);
   clone->add_option("job", options->job, "Job to copy")->required()->type_name("JOB");
   clone->add_option("name", options->name, "Name of the new job")->required()->type_name("NAME");
   clone->add_option("--max-trials", options->max_trials, "Another limit of trials")->type_name("N");
   clone->add_option("--max-parallel-trials", options->max_parallel_trials, "Another number of trials at a time")
       ->type_name("N");
+  clone
+      ->add_option("--set", options->changes,
+                   "Another value of a field of the job file, as YAML; nothing takes it away; repeatable")
+      ->type_name("PATH=VALUE")
+      ->allow_extra_args(false);
   clone->add_flag("--warm-start", options->warm_start, "Start from the old job's trials");
   clone
       ->add_option("--warm-start-type", options->warm_start_type,

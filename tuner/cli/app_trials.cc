@@ -86,17 +86,24 @@ void AddFiles(CLI::App& app, Choice& choice) {
       ->check(CLI::IsMember({"csv", "json"}));
   sub->add_option("--out", out->file, "File to write [standard output]")->type_name("FILE");
   sub->add_flag("--measurements", out->measurements, "json: with all measurements");
-  sub = AddVerb(app, choice, kTrialsGroup, "import", "Add finished trials to a job, from CSV or JSON",
-                "The strategy learns from them as if they were its own; they don't count as trials of the job. A CSV "
-                "file has one column per parameter\n"
-                "and one per metric (the objective's at least), one row per trial; an optional column `state` says "
-                "COMPLETED, FAILED or INFEASIBLE.\n"
-                "A JSON file is a list of objects with the same names, or what export wrote.\n\n"
-                "Example:\n"
-                "  tuner import xgboost-cancer earlier.csv",
-                &ImportTrials, in);
+  sub = AddVerb(
+      app, choice, kTrialsGroup, "import", "Add finished trials to a job, from CSV or JSON",
+      "The strategy learns from them as if they were its own; they don't count as trials of the job. A CSV "
+      "file has one column per parameter\n"
+      "and one per metric (the objective's at least), one row per trial; an optional column `state` says "
+      "COMPLETED, FAILED or INFEASIBLE.\n"
+      "A JSON file is a list of objects with the same names, or what export wrote. With --space the job is made: "
+      "it has the objective and\n"
+      "parameters of that job file, holds these trials only, runs nothing and is COMPLETED at once, so that "
+      "others can start from it.\n\n"
+      "Example:\n"
+      "  tuner import xgboost-cancer earlier.csv\n"
+      "  tuner import last-year trials-of-last-year.json --space job.yaml",
+      &ImportTrials, in);
   sub->add_option("job", in->job, "Job")->required()->type_name("JOB");
   sub->add_option("file", in->file, "CSV or JSON file")->required()->type_name("FILE");
+  sub->add_option("--space", in->space, "Make JOB out of the trials: its objective and parameters are this job file's")
+      ->type_name("JOB_FILE");
   sub->add_option("--format", in->format, "csv or json [by the file's ending]")->check(CLI::IsMember({"csv", "json"}));
 }
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "proto/set_field.h"
 #include "tuner/cli/errors.h"
 #include "tuner/cli/job_view.h"
 #include "tuner/cli/outcome_view.h"
@@ -15,7 +16,19 @@
 namespace tuner::cli {
 namespace {
 
-v1::TuningJobSpec Cloned(const v1::TuningJob& job, const CloneOptions& options) {
+// PATH=VALUE; keys of maps may hold anything but "=".
+absl::Status Change(const std::string& change, v1::TuningJobSpec& spec) {
+  const size_t equals = change.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--set ", change, ": write PATH=VALUE, as in --set limits.max_trials=40"));
+  }
+  const std::string path = change.substr(0, equals);
+  if (path == "name") return absl::InvalidArgumentError("--set name: the new job's name is the second argument");
+  return job_file::SetField(path, change.substr(equals + 1), &spec);
+}
+
+absl::StatusOr<v1::TuningJobSpec> Cloned(const v1::TuningJob& job, const CloneOptions& options) {
   v1::TuningJobSpec spec = job.spec();
   spec.set_name(options.name);
   if (options.max_trials) spec.mutable_limits()->set_max_trials(*options.max_trials);
@@ -27,6 +40,9 @@ v1::TuningJobSpec Cloned(const v1::TuningJob& job, const CloneOptions& options) 
     warm_start.set_type(absl::EqualsIgnoreCase(options.warm_start_type, "TRANSFER_LEARNING")
                             ? v1::WarmStart::TRANSFER_LEARNING
                             : v1::WarmStart::IDENTICAL_DATA_AND_ALGORITHM);
+  }
+  for (const std::string& change : options.changes) {
+    if (absl::Status status = Change(change, spec); !status.ok()) return status;
   }
   return spec;
 }
@@ -42,7 +58,9 @@ absl::StatusOr<int> CloneJob(Context& context, const CloneOptions& options) {
   const auto job = FetchJob(**client, *name);
   if (!job.ok()) return job.status();
   v1::CreateTuningJobRequest request;
-  *request.mutable_spec() = Cloned(*job, options);
+  auto spec = Cloned(*job, options);
+  if (!spec.ok()) return spec.status();
+  *request.mutable_spec() = *std::move(spec);
   Printer& printer = context.printer();
   if (options.file_only) {
     printer.PrintJson(request.spec());

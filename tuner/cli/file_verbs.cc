@@ -73,20 +73,53 @@ absl::StatusOr<int> ExportTrials(Context& context, const TableFileOptions& optio
   return kDone;
 }
 
-absl::StatusOr<int> ImportTrials(Context& context, const TableFileOptions& options) {
-  const auto name = JobNameOf(options.job);
-  if (!name.ok()) return name.status();
-  const auto text = ReadWholeFile(options.file);
-  if (!text.ok()) return text.status();
-  auto client = context.Open(Embed::kLookOnly);
-  if (!client.ok()) return client.status();
-  const auto job = FetchJob(**client, *name);
-  if (!job.ok()) return job.status();
-  const auto imported =
-      FormatOf(options) == "json" ? TrialsFromJson(job->spec(), *text) : TrialsFromCsv(job->spec(), *text);
+namespace {
+
+absl::StatusOr<ImportedTrials> ReadTrials(const TableFileOptions& options, const std::string& text,
+                                          const v1::TuningJobSpec& spec) {
+  auto imported = FormatOf(options) == "json" ? TrialsFromJson(spec, text) : TrialsFromCsv(spec, text);
   if (!imported.ok()) return absl::InvalidArgumentError(absl::StrCat(options.file, ": ", imported.status().message()));
   if (imported->trials.empty())
     return absl::InvalidArgumentError(absl::StrCat(options.file, " holds no finished trial."));
+  return imported;
+}
+
+// The job that is made of the trials. Doing it again goes on with the one that was made.
+absl::Status CreateForImport(Client& client, const TableFileOptions& options, const JobSource& source) {
+  v1::CreateTuningJobRequest request;
+  *request.mutable_spec() = source.spec;
+  request.mutable_spec()->set_name(options.job);
+  request.set_base_dir(source.base_dir);
+  request.set_import_only(true);
+  request.set_request_id("import");
+  const auto response = client.Call(request);
+  return response.ok() ? absl::OkStatus() : WithLines(response.status(), source);
+}
+
+}  // namespace
+
+absl::StatusOr<int> ImportTrials(Context& context, const TableFileOptions& options) {
+  const auto name = JobNameOf(options.job);
+  if (!name.ok()) return name.status();
+  const bool makes_job = !options.space.empty();
+  const auto text = ReadWholeFile(options.file);
+  if (!text.ok()) return text.status();
+  absl::StatusOr<JobSource> source = JobSource();
+  if (makes_job) {
+    source = ReadJobSource(options.space);
+    if (!source.ok()) return source.status();
+    // Before the job is made, so that a file that cannot be read leaves none behind.
+    if (const auto readable = ReadTrials(options, *text, source->spec); !readable.ok()) return readable.status();
+  }
+  auto client = context.Open(Embed::kLookOnly);
+  if (!client.ok()) return client.status();
+  if (makes_job) {
+    if (auto status = CreateForImport(**client, options, *source); !status.ok()) return status;
+  }
+  const auto job = FetchJob(**client, *name);
+  if (!job.ok()) return job.status();
+  const auto imported = ReadTrials(options, *text, job->spec());
+  if (!imported.ok()) return imported.status();
   v1::AddTrialsResponse added;
   for (size_t first = 0; first < imported->trials.size(); first += kBatch) {
     v1::AddTrialsRequest request;
@@ -94,11 +127,15 @@ absl::StatusOr<int> ImportTrials(Context& context, const TableFileOptions& optio
     for (size_t i = first; i < std::min(imported->trials.size(), first + kBatch); ++i)
       *request.add_trials() = imported->trials[i];
     request.set_request_id(RequestIdOf(request));
+    request.set_import_done(makes_job && first + kBatch >= imported->trials.size());
     auto response = (*client)->Call(request);
     if (!response.ok())
       return absl::Status(
           response.status().code(),
-          absl::StrCat(first == 0 ? "" : absl::StrCat("after ", first, " trials: "), response.status().message()));
+          absl::StrCat(first == 0 ? "" : absl::StrCat("after ", first, " trials: "), response.status().message(),
+                       makes_job ? absl::StrCat("\nJob ", IdOf(*name),
+                                                " waits for its trials: correct the file and do this again.")
+                                 : ""));
     added.MergeFrom(*response);
   }
   Printer& printer = context.printer();
@@ -106,7 +143,8 @@ absl::StatusOr<int> ImportTrials(Context& context, const TableFileOptions& optio
     printer.PrintJson(added);
     return kDone;
   }
-  printer.out() << "Imported " << added.trials_size() << " trials into " << IdOf(*name) << ".\n";
+  printer.out() << (makes_job ? "Made job " : "Imported ") << (makes_job ? IdOf(*name) + " of " : "")
+                << added.trials_size() << (makes_job ? " trials.\n" : " trials into " + IdOf(*name) + ".\n");
   if (imported->skipped > 0)
     printer.Note(
         absl::StrCat("Left out ", imported->skipped, " that did not run to their end, or have another's result."));

@@ -89,7 +89,8 @@ struct CloneOptions {
   std::optional<int> max_trials, max_parallel_trials;
   bool warm_start = false;
   std::string warm_start_type;
-  bool file_only = false;  // print the job file, create nothing
+  std::vector<std::string> changes;  // PATH=VALUE
+  bool file_only = false;            // print the job file, create nothing
 };
 absl::StatusOr<int> CloneJob(Context& context, const CloneOptions& options);
 
@@ -120,6 +121,7 @@ absl::StatusOr<int> ShowLogs(Context& context, const LogsOptions& options);
 
 struct TableFileOptions {
   std::string job, file, format;
+  std::string space;  // import: job file of the job that is made of the trials
   bool measurements = false;
 };
 absl::StatusOr<int> ExportTrials(Context& context, const TableFileOptions& options);
