@@ -100,6 +100,7 @@ class Dialogue {
       rule.target = Webhook{"http://127.0.0.1:1/", ""};
       if (absl::StrContains(word, "ended")) rule.events.push_back(NotificationEvent::kJobEnded);
       if (absl::StrContains(word, "failed")) rule.events.push_back(NotificationEvent::kTrialFailed);
+      if (absl::StrContains(word, "health")) rule.events.push_back(NotificationEvent::kHealthRule);
     }
     JobHeader header;
     header.job_id = "j";

@@ -129,9 +129,9 @@ void ExpectSame(const core::Trial& a, const core::Trial& b) {
 
 void ExpectSame(const core::JobHeader& a, const core::JobHeader& b) {
   const auto& [job_id, uid, spec_bytes, base_dir, provenance_bytes, advice, request_id, spec_hash, tags, status,
-               stop_as, reason, limits, create_time, update_time, end_time, grid_size, next_ordinal, exhausted,
-               exhausted_reason, finished, rungs_reached, steps_run, steps_repeated, calm_forecasts, converged, counts,
-               best_trial, best_objective, best_finish_seq, pareto_front] = a;
+               stop_as, reason, limits, create_time, update_time, end_time, grid_size, import_only, next_ordinal,
+               exhausted, exhausted_reason, finished, rungs_reached, steps_run, steps_repeated, calm_forecasts,
+               converged, counts, best_trial, best_objective, best_finish_seq, notifications, pareto_front] = a;
   EXPECT_EQ(job_id, b.job_id);
   EXPECT_EQ(uid, b.uid);
   EXPECT_EQ(spec_bytes, b.spec_bytes);
@@ -155,6 +155,13 @@ void ExpectSame(const core::JobHeader& a, const core::JobHeader& b) {
   EXPECT_EQ(grid_size, b.grid_size);
   EXPECT_EQ(next_ordinal, b.next_ordinal);
   EXPECT_EQ(exhausted, b.exhausted);
+  EXPECT_EQ(import_only, b.import_only);
+  EXPECT_EQ(notifications.due, b.notifications.due);
+  EXPECT_EQ(notifications.delivered, b.notifications.delivered);
+  EXPECT_EQ(notifications.given_up, b.notifications.given_up);
+  EXPECT_EQ(notifications.last_failure, b.notifications.last_failure);
+  EXPECT_EQ(notifications.last_failure_rule, b.notifications.last_failure_rule);
+  EXPECT_EQ(notifications.last_failure_time, b.notifications.last_failure_time);
   EXPECT_EQ(rungs_reached, b.rungs_reached);
   EXPECT_EQ(calm_forecasts, b.calm_forecasts);
   EXPECT_EQ(converged, b.converged);

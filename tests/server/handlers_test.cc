@@ -35,6 +35,7 @@ class ScriptedEngine final : public engine::Engine {
   }
   void PreemptAll(const std::string&) override {}
   void KillAll() override {}
+  bool AwaitNotifications(absl::Duration) override { return true; }
   void Shutdown() override {}
   bool RunRound() override { return false; }
   absl::Time NextWake() const override { return absl::InfiniteFuture(); }

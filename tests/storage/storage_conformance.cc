@@ -378,10 +378,41 @@ TEST_P(StorageConformance, KeepsTheOutboxUntilItIsDelivered) {
   EXPECT_EQ(Text(storage().ReadChanges("a", 2, 10)->entries[0].changes), Text(later));
 }
 
+TEST_P(StorageConformance, ReadsOneMetricOfAllTrials) {
+  const Epoch epoch = CreateOwned("a");
+  core::Changes changes;
+  for (const int32_t number : {1, 2}) {
+    changes.push_back(core::TrialPut{SampleTrial(number, core::TrialState::kCompleted)});
+    for (const int64_t step : {3, 1}) {
+      for (const char* metric : {"loss", "accuracy"}) {
+        core::Measurement measurement;
+        measurement.metric = metric;
+        measurement.step = step;
+        measurement.attempt = 1;
+        measurement.value = 10 * number + static_cast<double>(step);
+        changes.push_back(core::MeasurementPut{number, measurement});
+      }
+    }
+  }
+  ASSERT_TRUE(CommitNow("a", epoch, changes).ok());
+  const absl::StatusOr<std::vector<core::MeasurementPut>> read = storage().ReadMetric("a", "loss");
+  ASSERT_TRUE(read.ok()) << read.status();
+  std::vector<double> values;
+  for (const core::MeasurementPut& put : *read) {
+    EXPECT_EQ(put.measurement.metric, "loss");
+    values.push_back(put.measurement.value);
+  }
+  EXPECT_THAT(values, ElementsAre(13, 11, 23, 21)) << "in the order in which they came";
+  EXPECT_THAT(*storage().ReadMetric("a", "none"), IsEmpty());
+  EXPECT_EQ(storage().ReadMetric("gone", "loss").status().code(), StatusCode::kNotFound);
+}
+
 TEST_P(StorageConformance, FindsJobsWithSomethingToDeliver) {
   for (const char* name : {"a", "b", "c"}) {
     const Epoch epoch = CreateOwned(name);
-    if (*name != 'b') ASSERT_TRUE(CommitNow(name, epoch, {SampleNotification(1)}).ok());
+    if (*name != 'b') {
+      ASSERT_TRUE(CommitNow(name, epoch, {SampleNotification(1)}).ok());
+    }
     if (*name == 'c') {
       ASSERT_TRUE(CommitNow(name, epoch, {SampleNotification(1, core::NotificationState::kDelivered)}).ok());
     }
