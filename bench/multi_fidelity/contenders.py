@@ -24,8 +24,7 @@ METHODS = {
     "random": Method("random, full trainings (tuner)", strategy={"random": {}}, seeds=10),
     "tuner-hyperband": Method("Hyperband, random (tuner)", strategy=hyperband(sampler="RANDOM"), seeds=10),
     "tuner-hyperband-model": Method("Hyperband, model (tuner)", strategy=hyperband(sampler="MODEL"), seeds=10, limit=3600),
-    "tuner-asha": Method("one bracket, random (tuner)", strategy=hyperband(sampler="RANDOM", brackets=1), seeds=10),
-    "tuner-asha-model": Method("one bracket, model (tuner)", strategy=hyperband(sampler="MODEL", brackets=1), seeds=10, limit=3600),
+    "tuner-hyperband-3": Method("Hyperband, 3 brackets, random (tuner)", strategy=hyperband(sampler="RANDOM", brackets=3), seeds=10),
     "tuner-bayesian": Method("Bayesian, full trainings (tuner)", strategy={"bayesian": {}}, seeds=5),
     "tuner-bayesian-median": Method("Bayesian, median rule (tuner)", strategy={"bayesian": {}}, options={"early_stopping": {"median": {}}}, seeds=5),
     "syne-asha": Method("Syne Tune ASHA", "syne-tune", "syne_tune_peer.py", {"searcher": "random", "brackets": 1}, seeds=10),
@@ -36,7 +35,7 @@ METHODS = {
 }
 
 # What the targets of the benchmark are stated for.
-BASELINE, RANDOM_SAMPLED, MODEL_SAMPLED = "random", ("tuner-hyperband", "tuner-asha"), ("tuner-hyperband-model", "tuner-asha-model")
+BASELINE, RANDOM_SAMPLED, MODEL_SAMPLED = "random", ("tuner-hyperband",), ("tuner-hyperband-model",)
 RANDOM_PEERS, MODEL_PEERS = ("syne-asha", "syne-hyperband", "optuna-hyperband"), ("syne-mobster", "optuna-hyperband-tpe")
 
 

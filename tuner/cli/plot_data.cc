@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/curve.h"
 #include "tuner/cli/job_view.h"
 #include "tuner/cli/outcome_view.h"
 #include "tuner/cli/text.h"
@@ -79,16 +80,40 @@ double RoundStep(double range, int about) {
 
 void AddCurves(const v1::Trial& trial, PlotData& data) {
   if (trial.measurements_size() == 0) return;
-  int attempt = 0;
-  for (const v1::Measurement& measurement : trial.measurements()) attempt = std::max(attempt, measurement.attempt());
-  std::map<std::string, std::map<double, double>> by_metric;
+  std::map<std::string, core::Curve> by_metric;
   for (const v1::Measurement& measurement : trial.measurements()) {
-    if (measurement.attempt() != attempt || !std::isfinite(measurement.value())) continue;
-    by_metric[measurement.metric()][static_cast<double>(measurement.step())] = measurement.value();
+    by_metric[measurement.metric()].Put(measurement.attempt(), measurement.step(), measurement.value());
   }
-  for (auto& [metric, points] : by_metric) {
-    data.curves[metric].push_back({trial.number(), {points.begin(), points.end()}});
+  for (const auto& [metric, curve] : by_metric) {
+    if (curve.empty()) continue;
+    PlotCurve plotted{.trial = trial.number(), .stopped_early = trial.state() == v1::Trial::EARLY_STOPPED};
+    for (const core::Curve::Point& point : curve.points()) {
+      plotted.points.emplace_back(static_cast<double>(point.step), point.value);
+    }
+    for (const v1::Trial::Rung& rung : trial.rungs()) {
+      const std::optional<double> value = curve.ValueAt(rung.resource());
+      if (rung.resource() < trial.resource() && value) {
+        plotted.promotions.emplace_back(static_cast<double>(rung.resource()), *value);
+      }
+    }
+    data.curves[metric].push_back(std::move(plotted));
   }
+}
+
+// As if every trial that was started had gone as far as those that were not stopped.
+void AddSteps(const v1::TuningJob& job, const v1::ListTrialsResponse& trials, PlotData& data) {
+  const auto curves = data.curves.find(data.metric);
+  if (curves == data.curves.end()) return;
+  double whole = job.spec().strategy().hyperband().max_resource();
+  int64_t started = 0;
+  bool any_stopped = false;
+  for (const PlotCurve& curve : curves->second) whole = std::max(whole, curve.points.back().first);
+  for (const v1::Trial& trial : trials.trials()) {
+    started += trial.attempts_size() > 0;
+    any_stopped |= trial.state() == v1::Trial::EARLY_STOPPED;
+  }
+  data.steps_run = job.steps_run();
+  if (any_stopped) data.steps_unstopped = started * static_cast<int64_t>(whole);
 }
 
 // The final values of all objectives of a completed trial.
@@ -221,6 +246,7 @@ PlotData MakePlotData(const v1::TuningJob& job, const v1::ListTrialsResponse& tr
     data.objective.max = high;
     if (WantsLog(low, high)) data.objective.scale = PlotAxis::Scale::kLog;
   }
+  AddSteps(job, trials, data);
   return data;
 }
 

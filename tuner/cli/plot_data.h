@@ -43,7 +43,9 @@ struct PlotTrial {
 
 struct PlotCurve {
   int trial = 0;
-  std::vector<std::pair<double, double>> points;  // step and value, ascending steps
+  std::vector<std::pair<double, double>> points;      // step and value, ascending steps
+  std::vector<std::pair<double, double>> promotions;  // those of them from which it was promoted
+  bool stopped_early = false;
 };
 
 // One of several objectives.
@@ -95,6 +97,9 @@ struct PlotData {
   std::vector<int> front;                 // with several: numbers, the best of the first objective first
   std::map<std::string, std::vector<PlotCurve>> curves;  // by metric; the objective's among them
 
+  // Steps that trials ran, and would have run if none had been stopped; 0: none was.
+  int64_t steps_run = 0, steps_unstopped = 0;
+
   std::optional<PlotModel> model;  // if it was asked for, and there is one
 
   // 0 for the worst, 1 for the best value there is.
@@ -103,7 +108,7 @@ struct PlotData {
   std::string HighlightTitle() const;
 };
 
-// `trials` with measurements if curves are wanted. The last attempt's measurements make a curve.
+// `trials` with measurements if curves are wanted. Measurements of all attempts make a curve (core/curve.h).
 PlotData MakePlotData(const v1::TuningJob& job, const v1::ListTrialsResponse& trials);
 
 // Whether numbers that differ this much are better seen on a logarithmic axis.

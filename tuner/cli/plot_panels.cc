@@ -85,7 +85,7 @@ std::string SlicePanel(const PlotData& data, size_t index, double point_size, in
 
 // The lines of one metric as datablocks, worst trials first, and what they span.
 struct CurveLines {
-  std::string others, best;
+  std::string others, best, stopped, promoted;
   double low = INFINITY, high = -INFINITY, first = INFINITY, last = -INFINITY;
 };
 
@@ -111,6 +111,13 @@ CurveLines LinesOf(const PlotData& data, const std::vector<PlotCurve>& curves,
       lines.last = std::max(lines.last, step);
     }
     rows += "\n";
+    for (const auto& [step, value] : found->second->promotions) {
+      absl::StrAppend(&lines.promoted, Cell(step), " ", Cell(value), "\n");
+    }
+    if (found->second->stopped_early) {
+      const auto& [step, value] = found->second->points.back();
+      absl::StrAppend(&lines.stopped, Cell(step), " ", Cell(value), "\n");
+    }
   }
   return lines;
 }
@@ -131,15 +138,29 @@ std::string CurvesPanel(const PlotData& data, const std::string& metric, const s
   const auto block = [index](const char* name, const std::string& rows) {
     return absl::StrCat("$", name, index, " << EOD\n", rows.empty() ? "NaN NaN 0\n" : rows, "EOD\n");
   };
+  const bool saved = data.steps_unstopped > 0 && metric == data.metric;
+  const std::string steps =
+      saved ? absl::StrCat("step (", data.steps_run, " run instead of ", data.steps_unstopped, ")") : "step";
   std::string script = absl::StrCat(
-      "set xlabel 'step'\nset ylabel ", Quoted(Shortened(Printable(metric), 40)), "\nset xrange ",
+      "set key at graph 0.98,0.98 right top Right noreverse vertical samplen 1.2 font ',11'\nset "
+      "xlabel ",
+      Quoted(steps), "\nset ylabel ", Quoted(Shortened(Printable(metric), 40)), "\nset xrange ",
       RangeOf(lines.first, lines.last, false), "\n", log ? "set logscale y\n" : "unset logscale y\n", "set yrange ",
-      RangeOf(lines.low, lines.high, log), "\n", block("others", lines.others), block("best", lines.best));
+      RangeOf(lines.low, lines.high, log), "\n", block("others", lines.others), block("best", lines.best),
+      block("stopped", lines.stopped), block("promoted", lines.promoted));
   absl::StrAppend(&script, "plot $others", index, " using 1:2:3 with ", few_steps ? "linespoints pt 7 ps 0.3" : "lines",
                   " lw 1.2 lc rgb variable notitle");
   if (!lines.best.empty()) {
     absl::StrAppend(&script, ", $best", index, " using 1:2 with ", few_steps ? "linespoints pt 7 ps 0.7" : "lines",
                     " lw 2.8 lc rgb '", kOrange, "' title '", data.HighlightTitle(), "'");
+  }
+  if (!lines.promoted.empty()) {
+    absl::StrAppend(&script, ", $promoted", index,
+                    " using 1:2 with points pt 9 ps 0.9 lc rgb '#2E8B57' title 'promoted'");
+  }
+  if (!lines.stopped.empty()) {
+    absl::StrAppend(&script, ", $stopped", index, " using 1:2 with points pt 2 ps 0.7 lw 1.3 lc rgb '", kRed,
+                    "' title 'stopped early'");
   }
   if (HasValues(data)) absl::StrAppend(&script, ", ", kShowColourBar);
   return absl::StrCat(script, "\nunset label 999\nunset colorbox\nunset key\n");
