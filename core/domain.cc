@@ -320,6 +320,36 @@ double ToUnit(const Domain& domain, const ParameterValue& value) {
   return (static_cast<double>(index) + 0.5) / static_cast<double>(*count);
 }
 
+std::optional<double> ToUnitBeyond(const Domain& domain, const ParameterValue& value) {
+  if (const std::optional<ParameterValue> inside = Canonical(domain, value)) return ToUnit(domain, *inside);
+  const std::optional<double> x = AsDouble(value);
+  const std::optional<uint64_t> count = Count(domain, false);
+  if (!x.has_value() || count == 1) return std::nullopt;
+  // Between two points of the domain, or beyond the last two: linear in what the scale makes of the values.
+  const auto between = [&](Scale scale, double low, double u_low, double high, double u_high) -> std::optional<double> {
+    const double share = (ToAxis(scale, *x) - ToAxis(scale, low)) / (ToAxis(scale, high) - ToAxis(scale, low));
+    const double unit = u_low + share * (u_high - u_low);
+    if (!std::isfinite(unit)) return std::nullopt;
+    return unit;
+  };
+  if (const auto* discrete = std::get_if<DiscreteDomain>(&domain)) {
+    const std::vector<double>& values = discrete->values;
+    const auto above = std::lower_bound(values.begin() + 1, values.end() - 1, *x);
+    return between(discrete->scale, *(above - 1), ToUnit(domain, *(above - 1)), *above, ToUnit(domain, *above));
+  }
+  if (const auto* integer = std::get_if<IntegerDomain>(&domain)) {
+    const auto last = std::get<int64_t>(ValueAt(domain, *count - 1, false));
+    return between(integer->scale, static_cast<double>(integer->min), ToUnit(domain, integer->min),
+                   static_cast<double>(last), ToUnit(domain, last));
+  }
+  if (const auto* real = std::get_if<DoubleDomain>(&domain)) {
+    if (!count.has_value()) return between(real->scale, real->min, 0, real->max, 1);
+    const double last = SteppedValue(*real, *count - 1);
+    return between(real->scale, real->min, ToUnit(domain, real->min), last, ToUnit(domain, last));
+  }
+  return std::nullopt;
+}
+
 ParameterValue FromUnit(const Domain& domain, double u) {
   u = u > 0 ? std::min(u, 1.0) : 0.0;
   if (!Count(domain, false).has_value()) return ContinuousFromUnit(std::get<DoubleDomain>(domain), u);

@@ -37,4 +37,9 @@ uint64_t PlaceFromUnit(const Domain& domain, double u);
 double ToUnit(const Domain& domain, const ParameterValue& value);
 ParameterValue FromUnit(const Domain& domain, double u);
 
+// The coordinate of any value of the domain's kind: what ToUnit says of one in the domain, else on the same scale
+// between its neighbours or outside of [0, 1]. nullopt: it has none there (a category that is not listed, a number that
+// the scale does not reach, another kind, a domain of one value).
+std::optional<double> ToUnitBeyond(const Domain& domain, const ParameterValue& value);
+
 }  // namespace tuner::core::domain

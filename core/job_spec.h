@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "core/constraint.h"
 #include "core/notification.h"
+#include "core/parent_job.h"
 #include "core/rules.h"
 #include "core/search_space.h"
 
@@ -73,6 +74,7 @@ struct Channel {
   std::string name;
   std::string path;  // absolute, or relative to base_dir
   std::string content_type;
+  std::string best_artifact_of;  // job whose best trial's model folder `path` is; empty: none
 };
 
 struct TrialTemplate {
@@ -101,6 +103,7 @@ struct JobSpec {
   std::optional<EarlyStoppingRule> early_stopping;
   std::vector<HealthRule> health_rules;
   std::optional<Resources> resources;  // set by strategies that give each trial a resource
+  std::optional<WarmStart> warm_start;
   TrialTemplate trial;
   std::vector<NotificationRule> notifications;
   absl::btree_map<std::string, std::string> tags;

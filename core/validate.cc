@@ -13,6 +13,7 @@
 #include "core/validate_notifications.h"
 #include "core/validate_objectives.h"
 #include "core/validate_text.h"
+#include "core/warm_start.h"
 #include "re2/re2.h"
 
 namespace tuner::core {
@@ -73,6 +74,7 @@ class SpecChecker {
     CheckConstraints();
     CheckLimits();
     CheckCompletion();
+    CheckWarmStart();
     CheckExecutors();
     CheckMetrics();
     CheckTrial();
@@ -217,6 +219,27 @@ class SpecChecker {
     }
   }
 
+  void CheckWarmStart() {
+    if (!spec_.warm_start.has_value()) return;
+    if (spec_.strategy.name == "grid") {
+      Add("warm_start",
+          "strategy grid tries every combination once whatever is known of it; leave warm_start out, or use "
+          "strategy.bayesian or strategy.random");
+    }
+    const std::vector<std::string>& parents = spec_.warm_start->parents;
+    if (parents.empty() || parents.size() > kMaxParents) {
+      Add("warm_start.parents", absl::StrCat("has ", parents.size(), " jobs; give 1 to ", kMaxParents));
+    }
+    std::set<std::string> names;
+    for (size_t i = 0; i < parents.size(); ++i) {
+      const std::string path = absl::StrCat("warm_start.parents[", i, "]");
+      if (parents[i] == spec_.name)
+        Add(path, "is this job itself; name a job that has ended, and give this one another name");
+      if (!parents[i].empty() && !names.insert(parents[i]).second)
+        Add(path, absl::StrCat(parents[i], " is given twice; drop one"));
+    }
+  }
+
   void CheckExecutors() {
     CheckAtMost(spec_.trial.executors.size(), kMaxExecutors, "trial.executors");
     for (size_t i = 0; i < spec_.trial.executors.size(); ++i) {
@@ -284,7 +307,9 @@ class SpecChecker {
         Add(path + ".name",
             absl::StrCat("\"", channel.name, "\" is the name of another channel too; give each its own"));
       }
-      if (channel.path.empty()) Add(path + ".path", "is empty; give a file or folder");
+      if (channel.path.empty() && channel.best_artifact_of.empty()) {
+        Add(path + ".path", "is empty; give a file or folder");
+      }
     }
   }
 

@@ -20,6 +20,22 @@ void WriteNotifications(const core::NotificationCounts& counts, v1::Notification
   if (counts.last_failure_time) *out.mutable_last_failure_time() = ToProto(*counts.last_failure_time);
 }
 
+// Of equals the parents', which was first.
+void AddOverallBest(const core::JobHeader& header, v1::TuningJob& out) {
+  if (out.spec().warm_start().type() != v1::WarmStart::IDENTICAL_DATA_AND_ALGORITHM) return;
+  const auto& theirs = header.best_of_parents;
+  if (!theirs || !theirs->trial.objective) {
+    if (out.has_best_trial()) *out.mutable_overall_best_trial() = out.best_trial();
+    return;
+  }
+  const double sign = out.spec().objective().goal() == v1::Objective::MAXIMIZE ? 1 : -1;
+  if (out.has_best_trial() && sign * out.best_trial().objective() > sign * *theirs->trial.objective) {
+    *out.mutable_overall_best_trial() = out.best_trial();
+  } else {
+    *out.mutable_overall_best_trial() = ToProto(theirs->job_id, theirs->trial, {});
+  }
+}
+
 }  // namespace
 
 v1::TrialCounts ToProto(const core::TrialCounts& counts) {
@@ -61,6 +77,7 @@ v1::TuningJob ToProto(const core::JobHeader& header, int64_t revision, const std
   out.set_steps_repeated(header.steps_repeated);
   out.set_front_size(static_cast<int32_t>(header.pareto_front.size()));
   if (!out.spec().notifications().empty()) WriteNotifications(header.notifications, *out.mutable_notifications());
+  AddOverallBest(header, out);
   return out;
 }
 

@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "core/resource_names.h"
 #include "core/validate.h"
 #include "proto/convert.h"
 #include "proto/convert_parameters.h"
@@ -37,6 +38,7 @@ class SpecReader {
     }
     ReadRules();
     ReadNotifications();
+    ReadWarmStart();
     ReadTrial();
     out_.has_definitions = !wire_.definitions().empty();
     if (out_.has_definitions) CheckDefinitionsAlone();
@@ -168,6 +170,24 @@ class SpecReader {
     }
   }
 
+  void ReadWarmStart() {
+    if (!wire_.has_warm_start()) return;
+    const v1::WarmStart& wire = wire_.warm_start();
+    core::WarmStart& warm_start = out_.spec.warm_start.emplace();
+    if (wire.type() == v1::WarmStart::TRANSFER_LEARNING) {
+      warm_start.type = core::WarmStart::Type::kTransfer;
+    } else if (wire.type() != v1::WarmStart::IDENTICAL_DATA_AND_ALGORITHM) {
+      Add("warm_start.type",
+          "is missing; give IDENTICAL_DATA_AND_ALGORITHM if this job tunes the same algorithm on the same data as its "
+          "parents, else TRANSFER_LEARNING");
+    }
+    for (int i = 0; i < wire.parents_size(); ++i) {
+      absl::StatusOr<std::string> job_id = core::ParseJobName(wire.parents(i));
+      if (!job_id.ok()) Add(absl::StrCat("warm_start.parents[", i, "]"), std::string(job_id.status().message()));
+      warm_start.parents.push_back(job_id.ok() ? *std::move(job_id) : "");
+    }
+  }
+
   void ReadTrial() {
     const v1::TrialTemplate& wire = wire_.trial();
     core::TrialTemplate& trial = out_.spec.trial;
@@ -238,10 +258,14 @@ class SpecReader {
           absl::StrCat("is ", static_cast<int>(wire.input_mode()), ", which is no mode; use FILE"));
     }
     // What is not served yet is named as such, not as a path that is missing.
-    const std::string& source = wire.has_s3_uri()             ? wire.s3_uri()
-                                : wire.has_best_artifact_of() ? wire.best_artifact_of()
-                                                              : wire.path();
-    out_.spec.trial.inputs.push_back({wire.name(), source, wire.content_type()});
+    core::Channel channel{wire.name(), wire.has_s3_uri() ? wire.s3_uri() : wire.path(), wire.content_type(), ""};
+    if (wire.has_best_artifact_of()) {
+      absl::StatusOr<std::string> job_id = core::ParseJobName(wire.best_artifact_of());
+      if (!job_id.ok()) Add(absl::StrCat(path, ".best_artifact_of"), std::string(job_id.status().message()));
+      channel.best_artifact_of = job_id.ok() ? *std::move(job_id) : wire.best_artifact_of();
+      channel.path = wire.artifact_path();
+    }
+    out_.spec.trial.inputs.push_back(std::move(channel));
   }
 
   void CheckDefinitionsAlone() {
@@ -294,6 +318,14 @@ v1::TuningJobSpec ResolveSpec(const v1::TuningJobSpec& spec, const core::JobSpec
   }
   out.mutable_strategy()->set_random_seed(static_cast<int64_t>(resolved.random_seed));
   WriteLimits(resolved.limits, *out.mutable_limits());
+  for (int i = 0; i < out.trial().inputs_size(); ++i) {
+    v1::Channel& channel = *out.mutable_trial()->mutable_inputs(i);
+    if (channel.has_best_artifact_of()) {
+      channel.set_artifact_path(resolved.trial.inputs[static_cast<size_t>(i)].path);
+    } else {
+      channel.clear_artifact_path();
+    }
+  }
   return out;
 }
 

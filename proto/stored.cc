@@ -188,6 +188,10 @@ StoredJob ToStored(const core::JobHeader& header) {
   out.mutable_pareto_front()->Add(header.pareto_front.begin(), header.pareto_front.end());
   if (header.notifications.made() > 0) CountsToStored(header.notifications, *out.mutable_notifications());
   out.set_import_only(header.import_only);
+  if (header.best_of_parents) {
+    out.mutable_best_of_parents()->set_job_id(header.best_of_parents->job_id);
+    *out.mutable_best_of_parents()->mutable_trial() = ToStored(header.best_of_parents->trial);
+  }
   return out;
 }
 
@@ -229,6 +233,39 @@ core::JobHeader FromStored(const StoredJob& stored) {
   out.pareto_front.assign(stored.pareto_front().begin(), stored.pareto_front().end());
   out.notifications = CountsFromStored(stored.notifications());
   out.import_only = stored.import_only();
+  if (stored.has_best_of_parents()) {
+    absl::StatusOr<core::Trial> best = FromStored(stored.best_of_parents().trial());
+    if (best.ok()) out.best_of_parents = core::ParentTrial{stored.best_of_parents().job_id(), *std::move(best)};
+  }
+  return out;
+}
+
+internal::v1::StoredParent ToStored(const core::ParentJob& parent) {
+  internal::v1::StoredParent out;
+  out.set_job_id(parent.job_id);
+  out.set_uid(parent.uid);
+  for (const auto& [name, value] : parent.static_parameters) {
+    (*out.mutable_static_parameters())[name] = ToProto(value);
+  }
+  for (const core::Trial& trial : parent.trials) *out.add_trials() = ToStored(trial);
+  return out;
+}
+
+absl::StatusOr<core::ParentJob> FromStored(const internal::v1::StoredParent& stored) {
+  core::ParentJob out{.job_id = stored.job_id(), .uid = stored.uid()};
+  for (const auto& [name, wire] : stored.static_parameters()) {
+    absl::StatusOr<core::ParameterValue> value = FromProto(wire);
+    if (!value.ok()) {
+      return absl::DataLossError(absl::StrCat("parent ", out.job_id, ": ", name, ": ", value.status().message()));
+    }
+    out.static_parameters.emplace(name, *std::move(value));
+  }
+  out.trials.reserve(static_cast<size_t>(stored.trials_size()));
+  for (const StoredTrial& wire : stored.trials()) {
+    absl::StatusOr<core::Trial> trial = FromStored(wire);
+    if (!trial.ok()) return trial.status();
+    out.trials.push_back(*std::move(trial));
+  }
   return out;
 }
 

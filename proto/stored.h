@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "core/job.h"
 #include "core/notification.h"
+#include "core/parent_job.h"
 #include "core/trial.h"
 #include "tuner/internal/v1/records.pb.h"
 
@@ -22,5 +23,8 @@ core::JobHeader FromStored(const internal::v1::StoredJob& stored);
 
 internal::v1::StoredNotification ToStored(const core::Notification& notification);
 core::Notification FromStored(const internal::v1::StoredNotification& stored);
+internal::v1::StoredParent ToStored(const core::ParentJob& parent);
+// DATA_LOSS: a record that ToStored cannot have made.
+absl::StatusOr<core::ParentJob> FromStored(const internal::v1::StoredParent& stored);
 
 }  // namespace tuner::convert

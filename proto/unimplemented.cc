@@ -37,11 +37,6 @@ void AddChannel(const v1::Channel& channel, absl::string_view path, Fields& fiel
     Add(fields, absl::StrCat(path, ".s3_uri"),
         "inputs from S3 are not served by this version; copy the data and use path");
   }
-  if (channel.has_best_artifact_of()) {
-    Add(fields, absl::StrCat(path, ".best_artifact_of"),
-        "another job's artefact as input is not served by this version; use path with the folder that `tuner best` "
-        "shows");
-  }
   if (channel.input_mode() == v1::Channel::PIPE) {
     Add(fields, absl::StrCat(path, ".input_mode"), "PIPE is not served by this version; use FILE");
   }
@@ -76,10 +71,6 @@ std::vector<std::string> UnimplementedFields(const v1::TuningJobSpec& spec) {
     Add(fields, "early_stopping.custom",
         "a rule that is linked in is not served by this version; use median, percentile, threshold, "
         "successive_halving or curve");
-  }
-  if (spec.has_warm_start()) {
-    Add(fields, "warm_start",
-        "warm start is not served by this version; leave it out, or import trials with AddTrials");
   }
   AddTrialTemplate(spec.trial(), fields);
   if (!spec.definitions().empty()) {

@@ -35,6 +35,7 @@ struct Job {
   std::map<int64_t, core::Notification> notifications;
   int64_t next_place = 0;
   std::map<Revision, Touched> log;
+  core::ParentJobs parents;
 };
 
 std::vector<core::Notification> DueOf(const Job& job) {
@@ -109,11 +110,13 @@ class MemoryStorage : public Storage {
  public:
   explicit MemoryStorage(int64_t kept_revisions) : kept_revisions_(kept_revisions) {}
 
-  absl::Status CreateJob(const core::JobHeader& header) override;
+  absl::Status CreateJob(const core::JobHeader& header, const core::ParentJobs& parents) override;
   absl::StatusOr<LoadedJob> LoadJob(const std::string& job_id) const override;
   absl::StatusOr<JobRecord> ReadJob(const std::string& job_id) const override;
   absl::StatusOr<std::vector<core::MeasurementPut>> ReadMetric(const std::string& job_id,
                                                                const std::string& metric) const override;
+  absl::StatusOr<core::ParentJobs> ReadParents(const std::string& job_id) const override;
+  absl::StatusOr<std::vector<std::string>> ListChildren(const std::string& parent_uid, int limit) const override;
   std::vector<absl::Status> Commit(absl::Span<const JobCommit> commits) override;
   absl::StatusOr<ChangePage> ReadChanges(const std::string& job_id, Revision after, int limit) const override;
   absl::StatusOr<Epoch> AcquireJob(const std::string& job_id, const std::string& server, absl::Time now,
@@ -135,7 +138,7 @@ class MemoryStorage : public Storage {
   int64_t next_sequence_ ABSL_GUARDED_BY(mutex_) = 1;
 };
 
-absl::Status MemoryStorage::CreateJob(const core::JobHeader& header) {
+absl::Status MemoryStorage::CreateJob(const core::JobHeader& header, const core::ParentJobs& parents) {
   if (absl::Status status = CheckJobId(header.job_id); !status.ok()) return status;
   absl::MutexLock lock(&mutex_);
   auto [it, is_new] = jobs_.try_emplace(header.job_id);
@@ -143,6 +146,7 @@ absl::Status MemoryStorage::CreateJob(const core::JobHeader& header) {
   Job& job = it->second;
   job.sequence = next_sequence_++;
   job.record = {header, 1};
+  job.parents = parents;
   job.log[1].header = true;
   return absl::OkStatus();
 }
@@ -179,6 +183,28 @@ absl::StatusOr<JobRecord> MemoryStorage::ReadJob(const std::string& job_id) cons
   const absl::StatusOr<const Job*> job = Find(jobs_, job_id);
   if (!job.ok()) return job.status();
   return (*job)->record;
+}
+
+absl::StatusOr<core::ParentJobs> MemoryStorage::ReadParents(const std::string& job_id) const {
+  absl::ReaderMutexLock lock(&mutex_);
+  const absl::StatusOr<const Job*> job = Find(jobs_, job_id);
+  if (!job.ok()) return job.status();
+  return (*job)->parents;
+}
+
+absl::StatusOr<std::vector<std::string>> MemoryStorage::ListChildren(const std::string& parent_uid, int limit) const {
+  if (absl::Status status = CheckLimit(limit); !status.ok()) return status;
+  absl::ReaderMutexLock lock(&mutex_);
+  std::vector<const Job*> children;
+  for (const auto& [name, job] : jobs_) {
+    if (std::ranges::count(job.parents, parent_uid, &core::ParentJob::uid) > 0) children.push_back(&job);
+  }
+  std::ranges::sort(children, std::greater(), &Job::sequence);
+  std::vector<std::string> names;
+  for (const Job* child : children) {
+    if (std::ssize(names) < limit) names.push_back(child->record.header.job_id);
+  }
+  return names;
 }
 
 std::vector<absl::Status> MemoryStorage::Commit(absl::Span<const JobCommit> commits) {

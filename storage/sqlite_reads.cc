@@ -214,6 +214,45 @@ absl::StatusOr<JobRecord> ReadJobFrom(Connection& connection, const std::string&
   return std::move(job->record);
 }
 
+absl::StatusOr<core::ParentJobs> ReadParentsFrom(Connection& connection, const std::string& job_id) {
+  const absl::StatusOr<Transaction> transaction = Transaction::Begin(connection, Transaction::Kind::kRead);
+  if (!transaction.ok()) return transaction.status();
+  Query jobs = connection.Prepare("SELECT id FROM jobs WHERE name = ?");
+  const absl::StatusOr<bool> found = jobs.Bind(absl::string_view(job_id)).Next();
+  if (!found.ok()) return found.status();
+  if (!*found) return NoSuchJob(job_id);
+  core::ParentJobs parents;
+  Query rows = connection.Prepare("SELECT record FROM job_parents WHERE job = ? ORDER BY place");
+  rows.Bind(jobs.Int(0));
+  for (;;) {
+    const absl::StatusOr<bool> row = rows.Next();
+    if (!row.ok()) return row.status();
+    if (!*row) return parents;
+    internal::v1::StoredParent stored;
+    const absl::string_view record = rows.Bytes(0);
+    if (!stored.ParseFromArray(record.data(), static_cast<int>(record.size()))) {
+      return Damaged(connection, absl::StrCat("a parent of ", job_id));
+    }
+    absl::StatusOr<core::ParentJob> parent = convert::FromStored(stored);
+    if (!parent.ok()) return Damaged(connection, parent.status().message());
+    parents.push_back(*std::move(parent));
+  }
+}
+
+absl::StatusOr<std::vector<std::string>> ListChildrenFrom(Connection& connection, const std::string& parent_uid,
+                                                          int limit) {
+  std::vector<std::string> names;
+  Query rows = connection.Prepare(
+      "SELECT DISTINCT name FROM job_parents JOIN jobs ON id = job WHERE parent_uid = ? ORDER BY id DESC LIMIT ?");
+  rows.Bind(absl::string_view(parent_uid)).Bind(int64_t{limit});
+  for (;;) {
+    const absl::StatusOr<bool> row = rows.Next();
+    if (!row.ok()) return row.status();
+    if (!*row) return names;
+    names.emplace_back(rows.Bytes(0));
+  }
+}
+
 absl::StatusOr<ChangePage> ReadChangesFrom(Connection& connection, const std::string& job_id, Revision after,
                                            int limit) {
   const absl::StatusOr<Transaction> transaction = Transaction::Begin(connection, Transaction::Kind::kRead);

@@ -18,6 +18,9 @@ absl::StatusOr<LoadedJob> LoadJobFrom(Connection& connection, const std::string&
 absl::StatusOr<std::vector<core::MeasurementPut>> ReadMetricFrom(Connection& connection, const std::string& job_id,
                                                                  const std::string& metric);
 absl::StatusOr<JobRecord> ReadJobFrom(Connection& connection, const std::string& job_id);
+absl::StatusOr<core::ParentJobs> ReadParentsFrom(Connection& connection, const std::string& job_id);
+absl::StatusOr<std::vector<std::string>> ListChildrenFrom(Connection& connection, const std::string& parent_uid,
+                                                          int limit);
 absl::StatusOr<ChangePage> ReadChangesFrom(Connection& connection, const std::string& job_id, Revision after,
                                            int limit);
 absl::StatusOr<JobPage> ListJobsFrom(Connection& connection, const JobQuery& query);

@@ -88,10 +88,12 @@ class SqliteStorage : public Storage {
         writer_(std::move(writer)),
         readers_(path, options.vfs) {}
 
-  absl::Status CreateJob(const core::JobHeader& header) override {
+  absl::Status CreateJob(const core::JobHeader& header, const core::ParentJobs& parents) override {
     if (absl::Status status = CheckJobId(header.job_id); !status.ok()) return status;
     const EncodedHeader encoded = Encode(header);
-    return Write([&](Connection& connection) { return CreateJobIn(connection, header.job_id, encoded); });
+    const std::vector<EncodedParent> encoded_parents = Encode(parents);
+    return Write(
+        [&](Connection& connection) { return CreateJobIn(connection, header.job_id, encoded, encoded_parents); });
   }
 
   absl::StatusOr<LoadedJob> LoadJob(const std::string& job_id) const override {
@@ -108,6 +110,16 @@ class SqliteStorage : public Storage {
                                                                const std::string& metric) const override {
     if (absl::Status status = CheckJobId(job_id); !status.ok()) return status;
     return Read([&](Connection& connection) { return ReadMetricFrom(connection, job_id, metric); });
+  }
+
+  absl::StatusOr<core::ParentJobs> ReadParents(const std::string& job_id) const override {
+    if (absl::Status status = CheckJobId(job_id); !status.ok()) return status;
+    return Read([&](Connection& connection) { return ReadParentsFrom(connection, job_id); });
+  }
+
+  absl::StatusOr<std::vector<std::string>> ListChildren(const std::string& parent_uid, int limit) const override {
+    if (absl::Status status = CheckLimit(limit); !status.ok()) return status;
+    return Read([&](Connection& connection) { return ListChildrenFrom(connection, parent_uid, limit); });
   }
 
   std::vector<absl::Status> Commit(absl::Span<const JobCommit> commits) override;

@@ -161,6 +161,14 @@ EncodedHeader Encode(const core::JobHeader& header) {
   return encoded;
 }
 
+std::vector<EncodedParent> Encode(const core::ParentJobs& parents) {
+  std::vector<EncodedParent> encoded;
+  for (const core::ParentJob& parent : parents) {
+    encoded.push_back({parent.uid, convert::ToStored(parent).SerializeAsString()});
+  }
+  return encoded;
+}
+
 EncodedCommit Encode(const JobCommit& commit) {
   EncodedCommit encoded;
   encoded.commit = &commit;
@@ -204,7 +212,8 @@ std::vector<absl::Status> CommitTo(Connection& connection, absl::Span<const Enco
   return statuses;
 }
 
-absl::Status CreateJobIn(Connection& connection, const std::string& job_id, const EncodedHeader& header) {
+absl::Status CreateJobIn(Connection& connection, const std::string& job_id, const EncodedHeader& header,
+                         absl::Span<const EncodedParent> parents) {
   absl::StatusOr<Transaction> transaction = Transaction::Begin(connection, Transaction::Kind::kWrite);
   if (!transaction.ok()) return transaction.status();
   absl::Status known = ReadState(connection, job_id).status();
@@ -227,6 +236,15 @@ absl::Status CreateJobIn(Connection& connection, const std::string& job_id, cons
                .BindBlob(header.provenance)
                .Run();
   if (!status.ok()) return status;
+  for (size_t i = 0; i < parents.size(); ++i) {
+    status = connection.Prepare("INSERT INTO job_parents (job, place, parent_uid, record) VALUES (?, ?, ?, ?)")
+                 .Bind(job)
+                 .Bind(static_cast<int64_t>(i))
+                 .Bind(absl::string_view(parents[i].uid))
+                 .BindBlob(parents[i].record)
+                 .Run();
+    if (!status.ok()) return status;
+  }
   Touched touched;
   touched.header = true;
   status = WriteLog(connection, job, 1, EncodeTouched(touched), kKeptRevisions);
@@ -273,7 +291,8 @@ absl::Status DeleteJobIn(Connection& connection, const std::string& job_id) {
   if (!job.ok()) return job.status();
   for (const char* sql : {"DELETE FROM measurements WHERE job = ?", "DELETE FROM changes WHERE job = ?",
                           "DELETE FROM trials WHERE job = ?", "DELETE FROM notifications WHERE job = ?",
-                          "DELETE FROM job_documents WHERE job = ?", "DELETE FROM jobs WHERE id = ?"}) {
+                          "DELETE FROM job_documents WHERE job = ?", "DELETE FROM job_parents WHERE job = ?",
+                          "DELETE FROM jobs WHERE id = ?"}) {
     if (absl::Status status = connection.Prepare(sql).Bind(job->id).Run(); !status.ok()) return status;
   }
   return transaction->Commit();

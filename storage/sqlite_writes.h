@@ -36,6 +36,10 @@ struct EncodedNotification {
   const core::Notification* notification = nullptr;  // of the commit
   std::string record;
 };
+struct EncodedParent {
+  std::string uid;
+  std::string record;
+};
 // Borrows from the commit that it was made of.
 struct EncodedCommit {
   const JobCommit* commit = nullptr;
@@ -48,12 +52,14 @@ struct EncodedCommit {
 
 EncodedHeader Encode(const core::JobHeader& header);
 EncodedCommit Encode(const JobCommit& commit);
+std::vector<EncodedParent> Encode(const core::ParentJobs& parents);
 
 // One status for each, as Storage::Commit says.
 std::vector<absl::Status> CommitTo(Connection& connection, absl::Span<const EncodedCommit> commits,
                                    int64_t kept_revisions);
 
-absl::Status CreateJobIn(Connection& connection, const std::string& job_id, const EncodedHeader& header);
+absl::Status CreateJobIn(Connection& connection, const std::string& job_id, const EncodedHeader& header,
+                         absl::Span<const EncodedParent> parents);
 absl::StatusOr<Epoch> AcquireJobIn(Connection& connection, const std::string& job_id, const std::string& server,
                                    absl::Time now, absl::Duration lease);
 absl::Status ReleaseJobIn(Connection& connection, const std::string& job_id, Epoch epoch);

@@ -20,6 +20,7 @@
 #include "core/change.h"
 #include "core/job.h"
 #include "core/notification.h"
+#include "core/parent_job.h"
 #include "core/trial.h"
 #include "core/trial_filter.h"
 
@@ -94,8 +95,9 @@ class Storage {
  public:
   virtual ~Storage() = default;
 
-  // Stores a job at revision 1, not owned by anybody. ALREADY_EXISTS.
-  virtual absl::Status CreateJob(const core::JobHeader& header) = 0;
+  // Stores a job at revision 1, not owned by anybody, and what it keeps of its parents. ALREADY_EXISTS.
+  virtual absl::Status CreateJob(const core::JobHeader& header, const core::ParentJobs& parents) = 0;
+  absl::Status CreateJob(const core::JobHeader& header) { return CreateJob(header, {}); }
 
   // The job as of its last commit. NOT_FOUND.
   virtual absl::StatusOr<LoadedJob> LoadJob(const std::string& job_id) const = 0;
@@ -105,6 +107,10 @@ class Storage {
   // All trials' measurements of one metric, in the order in which they came. NOT_FOUND: the job.
   virtual absl::StatusOr<std::vector<core::MeasurementPut>> ReadMetric(const std::string& job_id,
                                                                        const std::string& metric) const = 0;
+  // What the job keeps of its parents, in the order in which it was created with them. NOT_FOUND.
+  virtual absl::StatusOr<core::ParentJobs> ReadParents(const std::string& job_id) const = 0;
+  // Ids of the jobs that were created with the job of this uid as a parent, the newest first; at most `limit`.
+  virtual absl::StatusOr<std::vector<std::string>> ListChildren(const std::string& parent_uid, int limit) const = 0;
 
   // Many jobs' commits behind one fsync; one Status each, in order. Of each: ABORTED if its revision or epoch is not
   // the job's any more (load it again), NOT_FOUND; nothing of it is stored then, and the others are not touched. If the

@@ -28,7 +28,10 @@ bool Dominates(const std::vector<double>& a, const std::vector<double>& b) {
 JobModel::JobModel(const std::vector<BayesianOutput>& outputs, const std::vector<gp::Observations>& observations,
                    const std::vector<gp::FitOptions>& options, bool constant_mean, const OutputFits& fits,
                    std::optional<double> target_fidelity)
-    : rows_(fits.fits.front().rows), worth_(rows_.size()), feasible_(rows_.size(), true) {
+    : constant_mean_(constant_mean),
+      rows_(fits.fits.front().rows),
+      worth_(rows_.size()),
+      feasible_(rows_.size(), true) {
   for (size_t i = 0; i < outputs.size(); ++i) {
     const bool constraint = outputs[i].is_constraint();
     warps_.push_back(gp::OutputWarp::Fit(observations[i].Aligned(observations[i].size()), options[i].warp));
@@ -55,17 +58,26 @@ JobModel::JobModel(const std::vector<BayesianOutput>& outputs, const std::vector
   }
 }
 
+void JobModel::Blend(std::vector<gp::MeanBlend> blends) {
+  blends_ = std::move(blends);
+  for (size_t i = 0; i < blends_.size(); ++i) {
+    if (blends_[i].others.empty()) continue;
+    gp::Posterior& posterior = posteriors_[i];
+    posterior.SetLabels(posterior.labels() - blends_[i].Mean(posterior.points()), constant_mean_);
+  }
+}
+
 std::unique_ptr<gp::Acquisition> JobModel::MakeAcquisition(double confidence, double reference_margin,
                                                            const Eigen::MatrixXd& pending) const {
   if (posteriors_.size() == 1) {
-    if (confidence == 0) return std::make_unique<gp::LogExpectedImprovement>(posteriors_.front(), pending);
-    return std::make_unique<gp::UpperConfidenceBound>(posteriors_.front(), pending, confidence);
+    if (confidence == 0) return std::make_unique<gp::LogExpectedImprovement>(posteriors_.front(), pending, BlendOf(0));
+    return std::make_unique<gp::UpperConfidenceBound>(posteriors_.front(), pending, confidence, BlendOf(0));
   }
   std::vector<gp::PendingModel> objectives;
   std::vector<gp::ConstraintModel> constraints;
   for (size_t i = 0; i < posteriors_.size(); ++i) {
     if (i < objective_count_) {
-      objectives.emplace_back(posteriors_[i], pending);
+      objectives.emplace_back(posteriors_[i], pending, BlendOf(i));
     } else {
       constraints.push_back({.model = gp::PendingModel(posteriors_[i], pending), .least = least_[i]});
     }

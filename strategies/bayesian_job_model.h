@@ -7,12 +7,14 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "strategies/bayesian_outputs.h"
 #include "strategies/gp/acquisition.h"
 #include "strategies/gp/output_warp.h"
 #include "strategies/gp/posterior.h"
+#include "strategies/gp/ranked_ensemble.h"
 
 namespace tuner::strategies {
 
@@ -22,6 +24,9 @@ class JobModel {
   JobModel(const std::vector<BayesianOutput>& outputs, const std::vector<gp::Observations>& observations,
            const std::vector<gp::FitOptions>& options, bool constant_mean, const OutputFits& fits,
            std::optional<double> target_fidelity = std::nullopt);
+
+  // From now on the objectives' posteriors are of what these leave of the labels; by output, constraints left out.
+  void Blend(std::vector<gp::MeanBlend> blends);
 
   const gp::Posterior& posterior(size_t output) const { return posteriors_[output]; }
   const gp::OutputWarp& warp(size_t output) const { return warps_[output]; }
@@ -42,7 +47,11 @@ class JobModel {
  private:
   Eigen::VectorXd Ranges() const;  // of the objectives, over all rows
 
+  gp::MeanBlend BlendOf(size_t output) const { return output < blends_.size() ? blends_[output] : gp::MeanBlend(); }
+
+  bool constant_mean_;
   size_t objective_count_ = 0;
+  std::vector<gp::MeanBlend> blends_;
   std::vector<gp::OutputWarp> warps_;
   std::vector<gp::Posterior> posteriors_;
   std::vector<double> least_;  // by output: label from which a constraint holds

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "strategies/transfer_models.h"
+
 namespace tuner::strategies {
 
 BayesianOutput BayesianOutput::Of(const core::Objective& objective) {
@@ -49,6 +51,7 @@ std::vector<BayesianOutput> BayesianOutput::AllOf(const core::JobSpec& spec) {
 }
 
 std::optional<OutputFits> MakeOutputFits(const FitInputs& inputs, int64_t prefix, int64_t anchor, StopToken stop) {
+  if (inputs.parents != nullptr && inputs.parents->Get(stop) == nullptr) return std::nullopt;
   OutputFits result{.prefix = prefix, .anchor = anchor, .fits = {}};
   for (size_t i = 0; i < inputs.observations.size(); ++i) {
     std::optional<gp::KnownAnchor> known;

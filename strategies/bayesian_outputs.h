@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -15,6 +16,8 @@
 #include "strategies/strategy.h"
 
 namespace tuner::strategies {
+
+class TransferModels;
 
 class BayesianOutput {
  public:
@@ -53,6 +56,7 @@ struct FitInputs {
   gp::FitPlan plan;
   uint64_t seed = 0;
   std::vector<gp::KnownAnchor> known_anchors;  // by output, or none
+  std::shared_ptr<TransferModels> parents;     // made before the fits; null: none
 };
 // nullopt: told to stop. See gp::MakeFit.
 std::optional<OutputFits> MakeOutputFits(const FitInputs& inputs, int64_t prefix, int64_t anchor, StopToken stop);

@@ -17,6 +17,8 @@
 #include "strategies/gp/fingerprint.h"
 #include "strategies/gp/quasi_random.h"
 #include "strategies/random_strategy.h"
+#include "strategies/transfer_models.h"
+#include "strategies/warm_start.h"
 #include "tuner/v1/strategies.pb.h"
 
 namespace tuner::strategies {
@@ -29,6 +31,9 @@ using KnownPoints = absl::flat_hash_set<Units>;
 constexpr uint32_t kDesignStream = 0x6200;
 constexpr uint32_t kSearchStream = 0x6201;
 constexpr uint32_t kForecastStream = 0x6202;
+constexpr uint32_t kRankStream = 0x6203;
+
+constexpr size_t kMostParentRows = 500;
 
 constexpr int kMostInitialTrials = 11;
 constexpr double kMostInitialShare = 0.25;  // of max_trials
@@ -82,6 +87,8 @@ class BayesianStrategy : public Strategy {
     reuses_ = options.duplicates() == v1::BayesianStrategy::REUSE;
     initial_trials_ = options.has_initial_trials() ? options.initial_trials() : DefaultInitialTrials(spec);
     fingerprint_ = gp::NumericFingerprint();
+    if (IsIdentical(spec)) PoolParents(spec, options.has_initial_trials());
+    if (IsTransfer(spec)) LearnFromParents(spec, options.has_initial_trials());
   }
 
   absl::StatusOr<Proposals> Suggest(const SuggestContext& context) const override {
@@ -92,7 +99,7 @@ class BayesianStrategy : public Strategy {
     std::optional<OutputFits> refit;
     const OutputFits* fit = fit_.has_value() ? &*fit_ : nullptr;
     if (context.replay != nullptr) {
-      refit = FitAsRecorded(*context.replay);
+      if (UsesModel(context.ordinal)) refit = FitAsRecorded(*context.replay);
       fit = refit.has_value() ? &*refit : nullptr;
     }
     result.basis.kind = KindOf(context, fit);
@@ -132,7 +139,7 @@ class BayesianStrategy : public Strategy {
   }
 
   std::unique_ptr<FitTask> BeginFit() const override {
-    if (settings_.fit.AnchorOf(known()) == 0 || !settings_.fit.IsDue(fit_.has_value() ? fit_->prefix : 0, known())) {
+    if (!MayFit() || !settings_.fit.IsDue(fit_.has_value() ? fit_->prefix : 0, known())) {
       return nullptr;
     }
     return std::make_unique<OutputFitTask>(InputsOfFit());
@@ -219,6 +226,119 @@ class BayesianStrategy : public Strategy {
     return 1;
   }
 
+  // Of the same function: their rows are ordinary ones, and stand in for the initial design.
+  void PoolParents(const core::JobSpec& spec, bool initial_trials_given) {
+    std::vector<ParentRow> rows;
+    std::vector<double> values;
+    for (const core::ParentJob& parent : *spec.warm_start->jobs) {
+      for (ParentRow& row : RowsOf(parent, spec, encoder_, /*fixed_values=*/true)) {
+        if (row.inside) known_.insert(row.units);
+        // What improves on several outputs at once is measured by their rows, so those must be within reach.
+        if (!row.inside && outputs_.size() > 1) continue;
+        if (!HasAllValues(*row.trial)) continue;
+        values.push_back(outputs_.front().ValueOf(*row.trial));
+        rows.push_back(std::move(row));
+      }
+    }
+    for (const size_t place : ChosenRows(values, kMostParentRows, seed_)) {
+      ParentRow& row = rows[place];
+      for (size_t i = 0; i < outputs_.size(); ++i) {
+        const double value = outputs_[i].ValueOf(*row.trial);
+        if (encoder_.with_fidelity()) {  // they ran to their end
+          observations_[i].AddAt(encoder_, row.units, value, 1, resources_ ? resources_->max : 0, -next_parent_row_);
+        } else {
+          observations_[i].Add(encoder_, row.units, value);
+        }
+      }
+      ++next_parent_row_;
+      if (!row.inside) encoder_.Snap(absl::MakeSpan(row.units));  // where the search may begin
+      finished_at_.push_back(0);
+      units_.push_back(std::move(row.units));
+      trials_.push_back(0);
+    }
+    parent_rows_ = known();
+    const auto completed = std::ranges::count_if(values, [](double value) { return !std::isnan(value); });
+    if (!initial_trials_given) initial_trials_ = std::max(0, initial_trials_ - static_cast<int>(completed));
+  }
+
+  // A row that completed without one of the values would be taken for a bad one.
+  bool HasAllValues(const core::Trial& trial) const {
+    return trial.state != core::TrialState::kCompleted ||
+           std::ranges::none_of(outputs_,
+                                [&](const BayesianOutput& output) { return std::isnan(output.ValueOf(trial)); });
+  }
+
+  // Of related functions: their best points first, and then models of them beside the job's own.
+  void LearnFromParents(const core::JobSpec& spec, bool initial_trials_given) {
+    for (const TransferSeed& seed : TransferSeeds(spec)) {
+      seeds_.push_back({seed.parent, encoder_.Units(seed.point)});
+    }
+    const std::vector<BayesianOutput> objectives(outputs_.begin(),
+                                                 outputs_.begin() + static_cast<ptrdiff_t>(objective_count_));
+    parents_ = std::make_shared<TransferModels>(spec, encoder_shared_, objectives, fit_options_, settings_.fit);
+    if (!initial_trials_given) {
+      whole_design_ = initial_trials_ + static_cast<int>(seeds_.size());
+      initial_trials_ = std::min(initial_trials_, static_cast<int>(seeds_.size()) + settings_.transfer_design);
+    }
+    initial_trials_ = std::max(initial_trials_, static_cast<int>(seeds_.size()));
+    movable_ = Eigen::VectorXd::Zero(encoder_.width());
+    for (int i = 0; i < encoder_.parameter_count(); ++i) {
+      const gp::Encoder::ParameterInfo& info = encoder_.info(i);
+      if (info.numeric && info.first_column >= 0) movable_[info.first_column] = 1;
+    }
+    horizon_ = spec.limits.max_trials.value_or(0);
+  }
+
+  // By output; empty: none. Also the points around which to search beside those of this job.
+  std::vector<gp::MeanBlend> BlendsOf(const JobModel& model, std::vector<Units>& around) const {
+    const std::vector<TransferModel>* parents = parents_ == nullptr ? nullptr : parents_->Get(nullptr);
+    if (parents == nullptr) return {};
+    std::vector<const TransferModel*> believed;
+    for (const TransferModel& parent : *parents) {
+      if (!SeedDidBadly(parent.parent)) believed.push_back(&parent);
+    }
+    std::vector<gp::MeanBlend> blends(objective_count_);
+    for (size_t i = 0; i < objective_count_; ++i) {
+      const gp::Posterior& own = model.posterior(i);
+      const auto ranked = [](const gp::Prediction& prediction) {
+        return gp::RankedModel{.mean = prediction.mean, .deviation = prediction.variance.cwiseSqrt()};
+      };
+      std::vector<gp::RankedModel> others;
+      std::vector<std::shared_ptr<const gp::Posterior>> posteriors;
+      for (const TransferModel* parent : believed) {
+        posteriors.push_back(parent->posteriors[i]);
+        others.push_back(ranked(posteriors.back()->Predict(own.points())));
+      }
+      gp::RankOptions options = settings_.transfer;
+      options.horizon = horizon_;
+      const gp::EnsembleWeights weights =
+          gp::RankWeights(own.labels(), others, ranked(own.LeaveOneOut()), options,
+                          core::Rng(seed_, static_cast<uint64_t>(known()), kRankStream));
+      blends[i] = gp::ExplainLabels(own.points(), own.labels(), posteriors, weights, movable_);
+      if (i > 0 || blends[i].others.empty()) continue;
+      for (size_t p = 0; p < believed.size(); ++p) {
+        if (weights.others[p] > 0) around.insert(around.end(), believed[p]->best.begin(), believed[p]->best.end());
+      }
+    }
+    return blends;
+  }
+
+  // The parent's best point is among the worse half of the job's first results.
+  bool SeedDidBadly(size_t parent) const {
+    const auto first = static_cast<size_t>(encoder_.group_count() + 3);
+    const std::vector<double>& values = observations_.front().values;
+    if (values.size() < first) return false;
+    const auto seed = std::ranges::find(seeds_, parent, &Seed::parent);
+    if (seed == seeds_.end()) return false;
+    for (size_t i = 0; i < first; ++i) {
+      if (units_[i] != seed->units) continue;
+      const auto better = std::count_if(values.begin(), values.begin() + static_cast<ptrdiff_t>(first),
+                                        [&](double value) { return !(value <= values[i]); });
+      return 2 * better > static_cast<ptrdiff_t>(first);
+    }
+    return false;
+  }
+
   int DefaultInitialTrials(const core::JobSpec& spec) const {
     const int by_space = std::clamp(encoder_.group_count() + 2, 3, kMostInitialTrials);
     if (!spec.limits.max_trials.has_value()) return by_space;
@@ -242,7 +362,8 @@ class BayesianStrategy : public Strategy {
                      .group_count = encoder_.group_count(),
                      .plan = settings_.fit,
                      .seed = seed_,
-                     .known_anchors = known_anchors_};
+                     .known_anchors = known_anchors_,
+                     .parents = parents_};
     for (const gp::Observations& observations : observations_)
       inputs.observations.push_back(observations.Head(known()));
     return inputs;
@@ -261,7 +382,9 @@ class BayesianStrategy : public Strategy {
     return {outputs_, observations_, fit_options_, settings_.constant_mean, fit, TargetFidelity()};
   }
 
-  bool UsesModel(int64_t ordinal) const { return ordinal >= initial_trials_ && settings_.fit.AnchorOf(known()) > 0; }
+  // Parents' models say something from the first result on.
+  bool MayFit() const { return settings_.fit.AnchorOf(known()) > 0 || (parents_ != nullptr && known() > 0); }
+  bool UsesModel(int64_t ordinal) const { return ordinal >= initial_trials_ && MayFit(); }
 
   core::Basis::Kind KindOf(const SuggestContext& context, const OutputFits* fit) const {
     if (context.replay != nullptr) return context.replay->kind;
@@ -271,9 +394,13 @@ class BayesianStrategy : public Strategy {
   }
 
   std::optional<OutputFits> FitAsRecorded(const core::Basis& basis) const {
-    if (basis.history_prefix == 0) return std::nullopt;
-    std::optional<OutputFits> fit = MakeOutputFits(InputsOfFit(), ObservationsAt(basis.history_prefix),
-                                                   ObservationsAt(basis.warm_start_prefix), nullptr);
+    if (basis.kind == core::Basis::Kind::kFallback) return std::nullopt;
+    const int64_t prefix = ObservationsAt(basis.history_prefix);
+    if (prefix == 0) return std::nullopt;
+    // An anchor among the parents' rows is recorded as 0, and is the last one there.
+    const int64_t anchor =
+        basis.warm_start_prefix == 0 ? settings_.fit.AnchorOf(parent_rows_) : ObservationsAt(basis.warm_start_prefix);
+    std::optional<OutputFits> fit = MakeOutputFits(InputsOfFit(), prefix, anchor, nullptr);
     for (int64_t i = fit->prefix; i < known(); ++i) AppendTo(*fit, i);
     return fit;
   }
@@ -301,10 +428,15 @@ class BayesianStrategy : public Strategy {
     std::vector<Units> pending = UnitsOf(context.pending);
     KnownPoints taken(pending.begin(), pending.end());
     around.insert(around.end(), pending.begin(), pending.end());
-    const JobModel model = ModelOf(fit);
+    JobModel model = ModelOf(fit);
+    const size_t own = around.size();
+    std::vector<gp::MeanBlend> blends = BlendsOf(model, around);
+    const bool explained = blends.empty() || blends.front().unexplained < settings_.most_unexplained;
+    model.Blend(std::move(blends));
     gp::Encoder encoder = encoder_;
     if (const std::optional<double> target = TargetFidelity()) encoder.set_fidelity(*target);
     gp::SearchContext search{.encoder = &encoder, .known = &around, .best = model.BestPlaces()};
+    for (size_t i = own; i < around.size(); ++i) search.best.push_back(static_cast<int>(i));
     search.trust_radius = TrustRadius();
     search.column_lengths = gp::InverseLengths(encoder_.column_groups(), fit.fits.front().parameters).cwiseInverse();
     // Not twice in a row: what a reused result says is known, so the model would only say the same again.
@@ -331,6 +463,17 @@ class BayesianStrategy : public Strategy {
         around.push_back(*drawn);
         taken.insert(*std::move(drawn));
         continue;
+      }
+      // As long as parents explain little, the design goes on.
+      if (ordinal < whole_design_ && !explained) {
+        Units units = DesignPoint(ordinal);
+        if (search.allowed(units)) {
+          result.proposals.push_back(NewTrial{.parameters = encoder_.Point(units)});
+          pending.push_back(units);
+          taken.insert(units);
+          around.push_back(std::move(units));
+          continue;
+        }
       }
       if (std::optional<Units> again = Replicated(ordinal, model, taken); again.has_value()) {
         result.proposals.push_back(NewTrial{.parameters = encoder_.Point(*again)});
@@ -436,6 +579,8 @@ class BayesianStrategy : public Strategy {
   }
 
   Units DesignPoint(int64_t ordinal) const {
+    if (ordinal < std::ssize(seeds_)) return seeds_[static_cast<size_t>(ordinal)].units;
+    ordinal -= std::ssize(seeds_);
     Units units(static_cast<size_t>(encoder_.parameter_count()), 0.5);
     if (ordinal > 0) {
       design_.Point(static_cast<uint64_t>(ordinal), absl::MakeSpan(units));
@@ -468,6 +613,18 @@ class BayesianStrategy : public Strategy {
   bool reuses_ = false;
   bool forecasts_ = false;
   std::string fingerprint_;
+
+  struct Seed {
+    size_t parent = 0;
+    Units units;
+  };
+  std::vector<Seed> seeds_;
+  std::shared_ptr<TransferModels> parents_;  // of type TRANSFER_LEARNING; shared with fits
+  Eigen::VectorXd movable_;                  // by column: 1 for a numeric parameter
+  double horizon_ = 0;
+  int whole_design_ = 0;     // points of the design, those of parents included, where parents explain little
+  int64_t parent_rows_ = 0;  // observations that are parents'
+  int32_t next_parent_row_ = 1;
 
   int64_t finished_ = 0;                        // trials, and results of rungs
   int64_t longest_ = 0;                         // steps of a completed trial

@@ -17,6 +17,7 @@
 #include "core/job_spec.h"
 #include "strategies/gp/fit.h"
 #include "strategies/gp/maximiser.h"
+#include "strategies/gp/ranked_ensemble.h"
 #include "strategies/gp/surrogate.h"
 #include "strategies/strategy.h"
 
@@ -32,6 +33,9 @@ struct BayesianSettings {
   bool trust_region = true;
   gp::WarpOptions warp;
   gp::FitPlan fit;
+  gp::RankOptions transfer;
+  double most_unexplained = 0.5;  // of the results' variance: with more left by parents, the design goes on
+  int transfer_design = 2;        // points of the initial design after those of the parents, of type TRANSFER_LEARNING
   int fit_screening = gp::FitOptions().screening_evaluations;
   gp::SearchOptions search;
   gp::LengthPrior numeric_prior;

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/rng.h"
 #include "strategies/feasible_sampler.h"
+#include "strategies/warm_start.h"
 #include "tuner/v1/strategies.pb.h"
 
 namespace tuner::strategies {
@@ -63,11 +64,13 @@ class Fingerprint {
 
 class RandomStrategy : public Strategy {
  public:
-  RandomStrategy(core::SearchSpace space, core::ConstraintSet constraints, uint64_t seed)
-      : space_(std::move(space)), constraints_(std::move(constraints)), sampler_(space_, constraints_), seed_(seed) {
+  explicit RandomStrategy(const core::JobSpec& spec)
+      : space_(spec.space), constraints_(spec.constraints), sampler_(space_, constraints_), seed_(spec.random_seed) {
     const std::optional<absl::uint128> count = space_.PointCount(/*for_grid=*/false);
     if (count.has_value() && *count <= std::numeric_limits<uint64_t>::max()) space_count_ = absl::Uint128Low64(*count);
     point_count_ = constraints_.empty() ? space_count_ : sampler_.point_count();
+    if (IsIdentical(spec)) KnowParents(spec);
+    for (TransferSeed& seed : TransferSeeds(spec)) seeds_.push_back(std::move(seed.point));
   }
 
   absl::StatusOr<Proposals> Suggest(const SuggestContext& context) const override {
@@ -112,6 +115,18 @@ class RandomStrategy : public Strategy {
  private:
   using Keys = absl::flat_hash_set<uint64_t>;
 
+  // Points that parents have tried are known, and so not proposed again.
+  void KnowParents(const core::JobSpec& spec) {
+    for (const core::ParentJob& parent : *spec.warm_start->jobs) {
+      for (const core::Trial& trial : parent.trials) {
+        if (!HasFixedValues(parent, trial, spec)) continue;
+        const std::optional<core::ParameterMap> point = PointInChild(parent, trial, spec);
+        if (!point.has_value()) continue;
+        if (const std::optional<uint64_t> key = Key(*point); key.has_value()) observed_.insert(*key);
+      }
+    }
+  }
+
   // What tells points apart: the place in a finite space, else a fingerprint. nullopt: not a point that could be
   // proposed from this finite set.
   std::optional<uint64_t> Key(const core::ParameterMap& parameters) const {
@@ -126,6 +141,8 @@ class RandomStrategy : public Strategy {
   // A point that is not known, where there is one; nullopt if told to stop, or, with the reason, if none was found.
   std::optional<core::ParameterMap> Draw(uint64_t ordinal, const Keys& others, const SuggestContext& context,
                                          std::string& exhausted_reason) const {
+    // What was best for a parent comes first.
+    if (ordinal < seeds_.size() && !Known(*Key(seeds_[ordinal]), others)) return seeds_[ordinal];
     core::Rng rng(seed_, ordinal, kDraws);
     core::ParameterMap point;
     const int redraws = point_count_.has_value() ? kFiniteRedraws
@@ -167,14 +184,15 @@ class RandomStrategy : public Strategy {
   const core::ConstraintSet constraints_;
   const FeasibleSampler sampler_;
   const uint64_t seed_;
-  std::optional<uint64_t> space_count_;  // points of a finite space, constraints left aside
-  std::optional<uint64_t> point_count_;  // points that may be proposed, if they are finite and could be counted
+  std::optional<uint64_t> space_count_;    // points of a finite space, constraints left aside
+  std::optional<uint64_t> point_count_;    // points that may be proposed, if they are finite and could be counted
+  std::vector<core::ParameterMap> seeds_;  // of a transfer from parents
   int64_t finished_ = 0;
   Keys observed_;
 };
 
 absl::StatusOr<std::unique_ptr<Strategy>> Make(const core::JobSpec& spec) {
-  return std::make_unique<RandomStrategy>(spec.space, spec.constraints, spec.random_seed);
+  return std::make_unique<RandomStrategy>(spec);
 }
 
 core::Problems Validate(const core::JobSpec& spec) {

@@ -27,8 +27,8 @@ class Acquisition {
 class MeanDeviationAcquisition : public Acquisition {
  public:
   // `posterior` has labels. As for PendingModel.
-  MeanDeviationAcquisition(Posterior posterior, const Eigen::Ref<const Eigen::MatrixXd>& pending)
-      : model_(std::move(posterior), pending) {}
+  MeanDeviationAcquisition(Posterior posterior, const Eigen::Ref<const Eigen::MatrixXd>& pending, MeanBlend blend = {})
+      : model_(std::move(posterior), pending, std::move(blend)) {}
 
   Eigen::VectorXd UpperBounds(const Eigen::Ref<const Eigen::MatrixXd>& points) const override;
   Eigen::VectorXd Values(const Eigen::Ref<const Eigen::MatrixXd>& points) const override;
@@ -52,8 +52,9 @@ class MeanDeviationAcquisition : public Acquisition {
 // mean + coefficient * deviation (Srinivas et al. 2010).
 class UpperConfidenceBound : public MeanDeviationAcquisition {
  public:
-  UpperConfidenceBound(Posterior posterior, const Eigen::Ref<const Eigen::MatrixXd>& pending, double coefficient)
-      : MeanDeviationAcquisition(std::move(posterior), pending), coefficient_(coefficient) {}
+  UpperConfidenceBound(Posterior posterior, const Eigen::Ref<const Eigen::MatrixXd>& pending, double coefficient,
+                       MeanBlend blend = {})
+      : MeanDeviationAcquisition(std::move(posterior), pending, std::move(blend)), coefficient_(coefficient) {}
 
  protected:
   Value Evaluate(double mean, double deviation) const override;

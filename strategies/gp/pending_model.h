@@ -1,11 +1,13 @@
-// A posterior whose deviation knows of pending points too.
+// A posterior whose deviation knows of pending points too, and whose mean may be beside those of other tasks.
 //
 // Shapes: points are columns (width x m). Threads: const methods from any thread.
 #pragma once
 
 #include <Eigen/Core>
+#include <vector>
 
 #include "strategies/gp/posterior.h"
+#include "strategies/gp/ranked_ensemble.h"
 
 namespace tuner::strategies::gp {
 
@@ -13,7 +15,8 @@ class PendingModel {
  public:
   // `posterior` has labels. Its deviation is conditioned on `pending` points too (width x p), whose labels do not
   // matter; its mean is not (Desautels et al. 2014: hallucinated observations).
-  PendingModel(Posterior posterior, const Eigen::Ref<const Eigen::MatrixXd>& pending);
+  // With `blend` the labels are what its mean leaves of the true ones.
+  PendingModel(Posterior posterior, const Eigen::Ref<const Eigen::MatrixXd>& pending, MeanBlend blend = {});
 
   // Highest posterior mean at an observed point; 0 if there is none.
   double incumbent() const { return incumbent_; }
@@ -29,8 +32,9 @@ class PendingModel {
   struct Terms {
     Eigen::VectorXd mean;
     Eigen::VectorXd deviation;
-    Eigen::MatrixXd slope;   // of the covariances with each row
-    Eigen::MatrixXd solved;  // K^-1 k
+    Eigen::MatrixXd slope;                      // of the covariances with each row
+    Eigen::MatrixXd solved;                     // K^-1 k
+    std::vector<Eigen::MatrixXd> other_slopes;  // by the blend's others: weighted
   };
   Terms Differentiate(const Eigen::Ref<const Eigen::MatrixXd>& points) const;
   // Gradients (width x m) of a function of mean and deviation with these derivatives (m each).
@@ -38,9 +42,10 @@ class PendingModel {
                             const Eigen::VectorXd& by_mean, const Eigen::VectorXd& by_deviation) const;
 
  private:
-  Eigen::VectorXd MeanFrom(const Eigen::MatrixXd& covariance) const;
+  Eigen::VectorXd MeanFrom(const Eigen::Ref<const Eigen::MatrixXd>& points, const Eigen::MatrixXd& covariance) const;
 
-  Posterior posterior_;           // pending points included
+  Posterior posterior_;  // pending points included
+  MeanBlend blend_;
   Eigen::VectorXd mean_weights_;  // zero for pending points
   double incumbent_ = 0;
 };

@@ -179,7 +179,9 @@ std::optional<Fit> MakeFit(const Observations& observations, const std::vector<i
                            const FitPlan& plan, const FitOptions& options, uint64_t seed, core::StopToken stop) {
   Fit fit;
   const KernelParameters standard = DefaultParameters(group_count, options);
-  if (known_anchor.has_value() && known_anchor->prefix == anchor) {
+  if (anchor == 0) {
+    fit.anchor_parameters = standard;
+  } else if (known_anchor.has_value() && known_anchor->prefix == anchor) {
     fit.anchor_parameters = known_anchor->parameters;
   } else {
     std::vector<KernelParameters> starts = {standard};

@@ -66,7 +66,7 @@ class EngineFitsTest : public ::testing::Test {
     header.job_id = job_id;
     header.uid = "uid-" + job_id;
     header.limits.max_parallel_trials = 8;
-    ASSERT_TRUE(AwaitReply([&](ReplyCallback done) { engine_->CreateJob(header, std::move(done)); }).ok());
+    ASSERT_TRUE(AwaitReply([&](ReplyCallback done) { engine_->CreateJob(header, {}, std::move(done)); }).ok());
   }
   core::Trial Ask(const std::string& job_id, const std::string& worker, absl::Duration deadline) {
     const absl::StatusOr<Reply> reply = AwaitReply([&](ReplyCallback done) {

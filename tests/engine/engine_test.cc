@@ -81,7 +81,7 @@ class EngineTest : public testing::Test {
   }
 
   absl::StatusOr<Reply> Create(core::JobHeader header) {
-    return AwaitReply([&](ReplyCallback done) { engine_->CreateJob(std::move(header), std::move(done)); });
+    return AwaitReply([&](ReplyCallback done) { engine_->CreateJob(std::move(header), {}, std::move(done)); });
   }
   absl::StatusOr<Reply> Post(const std::string& job_id, core::EventKind event) {
     return AwaitReply([&](ReplyCallback done) { engine_->Post(job_id, std::move(event), std::move(done)); });

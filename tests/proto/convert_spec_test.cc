@@ -19,6 +19,7 @@ namespace {
 
 using convert::ParsedSpec;
 using google::protobuf::util::MessageDifferencer;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
@@ -241,7 +242,6 @@ const std::vector<UnimplementedCase>& UnimplementedCases() {
       {"strategy.custom", "strategy: {custom: {name: mine}}"},
       {"limits.max_cost", "limits: {max_cost: 5}"},
       {"early_stopping.custom", "early_stopping: {custom: {name: mine}}"},
-      {"warm_start", "warm_start: {parents: [tuningJobs/a], type: TRANSFER_LEARNING}"},
       {"trial.container", "trial: {container: {image: a}}"},
       {"trial.slurm", "trial: {slurm: {command: [a]}}"},
       {"trial.kubernetes", "trial: {kubernetes: {image: a}}"},
@@ -252,8 +252,6 @@ const std::vector<UnimplementedCase>& UnimplementedCases() {
       {"trial.executors[0].sagemaker", "trial: {executors: [{sagemaker: {role_arn: a}}]}"},
       {"trial.executors[0].custom", "trial: {executors: [{custom: {name: mine}}]}"},
       {"trial.inputs[0].s3_uri", "trial: {external: {}, inputs: [{name: a, s3_uri: s3://b/c}]}"},
-      {"trial.inputs[0].best_artifact_of",
-       "trial: {external: {}, inputs: [{name: a, best_artifact_of: tuningJobs/b}]}"},
       {"trial.inputs[1].input_mode",
        "trial: {external: {}, inputs: [{name: a, path: p}, {name: b, path: p, input_mode: PIPE}]}"},
       {"trial.inputs[0].sharded", "trial: {external: {}, inputs: [{name: a, path: p, sharded: true}]}"},
@@ -261,6 +259,49 @@ const std::vector<UnimplementedCase>& UnimplementedCases() {
   return cases;
 }
 INSTANTIATE_TEST_SUITE_P(ConvertSpec, Unimplemented, ::testing::ValuesIn(UnimplementedCases()));
+
+TEST(ConvertSpecTest, ReadsWarmStartAndEarlierArtefacts) {
+  v1::TuningJobSpec wire = job_file::ParseJobFile(kSpec).value();
+  wire.clear_trial();
+  ASSERT_TRUE(job_file::MergeYaml("warm_start: {parents: [tuningJobs/a, tuningJobs/b], type: TRANSFER_LEARNING}\n"
+                                  "trial: {external: {}, inputs: [{name: model, best_artifact_of: tuningJobs/c}]}\n",
+                                  &wire)
+                  .ok());
+  ParsedSpec parsed = convert::SpecFromProto(wire, "");
+  EXPECT_THAT(convert::SpecProblems(parsed), IsEmpty());
+  EXPECT_THAT(parsed.unimplemented, IsEmpty());
+  ASSERT_TRUE(parsed.spec.warm_start.has_value());
+  EXPECT_EQ(parsed.spec.warm_start->type, core::WarmStart::Type::kTransfer);
+  EXPECT_THAT(parsed.spec.warm_start->parents, ElementsAre("a", "b"));
+  EXPECT_EQ(parsed.spec.trial.inputs[0].best_artifact_of, "c");
+  EXPECT_EQ(parsed.spec.trial.inputs[0].path, "");
+  // What was found is stored with the specification, and read again.
+  parsed.spec.trial.inputs[0].path = "/data/model";
+  EXPECT_EQ(convert::SpecFromProto(convert::ResolveSpec(wire, parsed.spec), "").spec.trial.inputs[0].path,
+            "/data/model");
+}
+
+TEST(ConvertSpecTest, NamesWhatIsWrongWithAWarmStart) {
+  v1::TuningJobSpec wire = job_file::ParseJobFile(kSpec).value();
+  const auto problems = [&](const char* warm_start) {
+    v1::TuningJobSpec spec = wire;
+    EXPECT_TRUE(job_file::MergeYaml(warm_start, &spec).ok());
+    std::vector<std::string> paths;
+    for (const core::Problem& problem : convert::SpecProblems(convert::SpecFromProto(spec, ""))) {
+      paths.push_back(problem.path);
+    }
+    return paths;
+  };
+  EXPECT_THAT(problems("warm_start: {parents: [tuningJobs/a]}"), ElementsAre("warm_start.type"));
+  EXPECT_THAT(problems("warm_start: {type: TRANSFER_LEARNING}"), ElementsAre("warm_start.parents"));
+  EXPECT_THAT(problems("warm_start: {parents: [a, tuningJobs/b, tuningJobs/b], type: TRANSFER_LEARNING}"),
+              ElementsAre("warm_start.parents[0]", "warm_start.parents[2]"));
+  EXPECT_THAT(problems("warm_start: {parents: [tuningJobs/a, tuningJobs/b, tuningJobs/c, tuningJobs/d, tuningJobs/e, "
+                       "tuningJobs/f], type: TRANSFER_LEARNING}"),
+              ElementsAre("warm_start.parents"));
+  wire.mutable_strategy()->mutable_grid();
+  EXPECT_THAT(problems("warm_start: {parents: [tuningJobs/a], type: TRANSFER_LEARNING}"), Contains("warm_start"));
+}
 
 TEST(ConvertSpecTest, ReadsSeveralObjectivesAndTheirConstraints) {
   v1::TuningJobSpec wire = job_file::ParseJobFile(kSpec).value();

@@ -131,7 +131,8 @@ void ExpectSame(const core::JobHeader& a, const core::JobHeader& b) {
   const auto& [job_id, uid, spec_bytes, base_dir, provenance_bytes, advice, request_id, spec_hash, tags, status,
                stop_as, reason, limits, create_time, update_time, end_time, grid_size, import_only, next_ordinal,
                exhausted, exhausted_reason, finished, rungs_reached, steps_run, steps_repeated, calm_forecasts,
-               converged, counts, best_trial, best_objective, best_finish_seq, notifications, pareto_front] = a;
+               converged, counts, best_trial, best_objective, best_finish_seq, notifications, best_of_parents,
+               pareto_front] = a;
   EXPECT_EQ(job_id, b.job_id);
   EXPECT_EQ(uid, b.uid);
   EXPECT_EQ(spec_bytes, b.spec_bytes);
@@ -177,6 +178,10 @@ void ExpectSame(const core::JobHeader& a, const core::JobHeader& b) {
   EXPECT_TRUE(Same(best_objective, b.best_objective));
   EXPECT_EQ(best_finish_seq, b.best_finish_seq);
   EXPECT_EQ(pareto_front, b.pareto_front);
+  ASSERT_EQ(best_of_parents.has_value(), b.best_of_parents.has_value());
+  if (!best_of_parents.has_value()) return;
+  EXPECT_EQ(best_of_parents->job_id, b.best_of_parents->job_id);
+  ExpectSame(best_of_parents->trial, b.best_of_parents->trial);
 }
 
 template <typename T>
@@ -286,6 +291,7 @@ core::JobHeader RandomHeader(RandomValues& random) {
   header.best_objective = Maybe(random, random.Double());
   header.best_finish_seq = random.Int64();
   for (uint64_t i = random.Below(4); i > 0; --i) header.pareto_front.push_back(random.Int32());
+  if (random.Chance(0.5)) header.best_of_parents = core::ParentTrial{random.Text(), RandomTrial(random)};
   return header;
 }
 
@@ -308,6 +314,24 @@ TEST(StoredTest, JobsComeBackAsTheyWere) {
     internal::v1::StoredJob stored;
     ASSERT_TRUE(stored.ParseFromString(ToStored(header).SerializeAsString()));
     ExpectSame(header, FromStored(stored));
+  }
+}
+
+TEST(StoredTest, ParentsComeBackAsTheyWere) {
+  RandomValues random;
+  for (int i = 0; i < 200 && !::testing::Test::HasFailure(); ++i) {
+    core::ParentJob parent{.job_id = random.Text(), .uid = random.Text()};
+    parent.static_parameters = {{"rate", 0.5}, {"mode", std::string("fast")}, {"quiet", true}};
+    for (int64_t t = random.Below(4); t > 0; --t) parent.trials.push_back(RandomTrial(random));
+    internal::v1::StoredParent stored;
+    ASSERT_TRUE(stored.ParseFromString(ToStored(parent).SerializeAsString()));
+    const absl::StatusOr<core::ParentJob> back = FromStored(stored);
+    ASSERT_TRUE(back.ok()) << back.status();
+    EXPECT_EQ(back->job_id, parent.job_id);
+    EXPECT_EQ(back->uid, parent.uid);
+    EXPECT_EQ(back->static_parameters, parent.static_parameters);
+    ASSERT_EQ(back->trials.size(), parent.trials.size());
+    for (size_t t = 0; t < parent.trials.size(); ++t) ExpectSame(parent.trials[t], back->trials[t]);
   }
 }
 

@@ -19,7 +19,7 @@ class ScriptedEngine final : public engine::Engine {
  public:
   executors::RunListener* listener() override { return nullptr; }
   absl::Status Start(absl::flat_hash_map<std::string, executors::Executor*>) override { return absl::OkStatus(); }
-  void CreateJob(core::JobHeader header, engine::ReplyCallback done) override {
+  void CreateJob(core::JobHeader header, core::ParentJobs /*parents*/, engine::ReplyCallback done) override {
     if (!answer.ok()) return done(answer.status());
     answer->header = std::move(header);
     done(answer);

@@ -31,7 +31,17 @@ class CrashingStorage : public storage::Storage {
   void Die() { dead_ = true; }
   bool dead() const { return dead_; }
 
-  absl::Status CreateJob(const core::JobHeader& header) override { return dead_ ? Dead() : inner_->CreateJob(header); }
+  absl::Status CreateJob(const core::JobHeader& header, const core::ParentJobs& parents) override {
+    return dead_ ? Dead() : inner_->CreateJob(header, parents);
+  }
+  absl::StatusOr<core::ParentJobs> ReadParents(const std::string& job_id) const override {
+    if (dead_) return Dead();
+    return inner_->ReadParents(job_id);
+  }
+  absl::StatusOr<std::vector<std::string>> ListChildren(const std::string& parent_uid, int limit) const override {
+    if (dead_) return Dead();
+    return inner_->ListChildren(parent_uid, limit);
+  }
   absl::StatusOr<storage::LoadedJob> LoadJob(const std::string& job_id) const override {
     if (dead_) return Dead();
     return inner_->LoadJob(job_id);

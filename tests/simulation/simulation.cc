@@ -274,7 +274,7 @@ class Simulation {
     header.limits = spec.limits;
     limits_[job_id] = spec.limits;
     specs_[job_id] = std::move(spec);
-    process_->engine->CreateJob(header, [](absl::StatusOr<engine::Reply>) {});
+    process_->engine->CreateJob(header, {}, [](absl::StatusOr<engine::Reply>) {});
     Drain();
     if (!store_->ReadJob(job_id).ok()) {  // died before it was stored: nothing was acknowledged
       specs_.erase(job_id);

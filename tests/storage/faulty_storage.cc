@@ -12,8 +12,8 @@ class FaultyStorage : public Storage {
  public:
   FaultyStorage(std::unique_ptr<Storage> inner, FaultPlan plan) : inner_(std::move(inner)), plan_(std::move(plan)) {}
 
-  absl::Status CreateJob(const core::JobHeader& header) override {
-    return Write(WriteKind::kCreateJob, [&] { return inner_->CreateJob(header); });
+  absl::Status CreateJob(const core::JobHeader& header, const core::ParentJobs& parents) override {
+    return Write(WriteKind::kCreateJob, [&] { return inner_->CreateJob(header, parents); });
   }
   absl::StatusOr<LoadedJob> LoadJob(const std::string& job_id) const override { return inner_->LoadJob(job_id); }
   absl::StatusOr<std::vector<core::MeasurementPut>> ReadMetric(const std::string& job_id,
@@ -21,6 +21,12 @@ class FaultyStorage : public Storage {
     return inner_->ReadMetric(job_id, metric);
   }
   absl::StatusOr<JobRecord> ReadJob(const std::string& job_id) const override { return inner_->ReadJob(job_id); }
+  absl::StatusOr<core::ParentJobs> ReadParents(const std::string& job_id) const override {
+    return inner_->ReadParents(job_id);
+  }
+  absl::StatusOr<std::vector<std::string>> ListChildren(const std::string& parent_uid, int limit) const override {
+    return inner_->ListChildren(parent_uid, limit);
+  }
   std::vector<absl::Status> Commit(absl::Span<const JobCommit> commits) override {
     const Fault fault = plan_(WriteKind::kCommit);
     if (fault == Fault::kBefore) return {commits.size(), Refused()};

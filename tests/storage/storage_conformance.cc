@@ -49,6 +49,47 @@ TEST_P(StorageConformance, KeepsACreatedJob) {
   EXPECT_THAT(loaded->trials, IsEmpty());
 }
 
+std::string ParentsText(const core::ParentJobs& parents) {
+  std::string text;
+  for (const core::ParentJob& parent : parents) {
+    absl::StrAppend(&text, parent.job_id, " ", parent.uid, "\n");
+    for (const auto& [name, value] : parent.static_parameters) {
+      absl::StrAppend(&text, name, "=", core::FormatValue(value), "\n");
+    }
+    for (const core::Trial& trial : parent.trials) absl::StrAppend(&text, Text(trial), "\n");
+  }
+  return text;
+}
+
+TEST_P(StorageConformance, KeepsWhatAJobKnowsOfItsParents) {
+  const core::ParentJobs parents = {
+      {"b", "uid-b", {{"mode", std::string("fast")}, {"rate", 0.5}}, {SampleTrial(1, TrialState::kCompleted)}},
+      {"a", "uid-a", {}, {SampleTrial(2, TrialState::kFailed), SampleTrial(3, TrialState::kCompleted)}}};
+  for (const char* name : {"a", "b"}) ASSERT_TRUE(storage().CreateJob(SampleHeader(name)).ok());
+  ASSERT_TRUE(storage().CreateJob(SampleHeader("first"), parents).ok());
+  ASSERT_TRUE(storage().CreateJob(SampleHeader("second"), {parents[1]}).ok());
+  EXPECT_EQ(storage().CreateJob(SampleHeader("first"), {}).code(), StatusCode::kAlreadyExists);
+  Reopen();
+  EXPECT_EQ(ParentsText(storage().ReadParents("first").value()), ParentsText(parents));
+  EXPECT_EQ(ParentsText(storage().ReadParents("second").value()), ParentsText({parents[1]}));
+  EXPECT_THAT(storage().ReadParents("a").value(), IsEmpty());
+  EXPECT_EQ(storage().ReadParents("none").status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(storage().ReadParents("").status().code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(storage().ListChildren("uid-a", 10).value(), ElementsAre("second", "first"));
+  EXPECT_THAT(storage().ListChildren("uid-a", 1).value(), ElementsAre("second"));
+  EXPECT_THAT(storage().ListChildren("uid-b", 10).value(), ElementsAre("first"));
+  EXPECT_THAT(storage().ListChildren("uid-first", 10).value(), IsEmpty());
+  EXPECT_EQ(storage().ListChildren("uid-a", 0).status().code(), StatusCode::kInvalidArgument);
+  // A parent may go; a child takes what it kept with it.
+  ASSERT_TRUE(storage().DeleteJob("a").ok());
+  EXPECT_EQ(ParentsText(storage().ReadParents("first").value()), ParentsText(parents));
+  ASSERT_TRUE(storage().DeleteJob("first").ok());
+  EXPECT_THAT(storage().ListChildren("uid-a", 10).value(), ElementsAre("second"));
+  EXPECT_THAT(storage().ListChildren("uid-b", 10).value(), IsEmpty());
+  ASSERT_TRUE(storage().CreateJob(SampleHeader("first")).ok());
+  EXPECT_THAT(storage().ReadParents("first").value(), IsEmpty());
+}
+
 TEST_P(StorageConformance, RefusesASecondJobOfTheSameName) {
   ASSERT_TRUE(storage().CreateJob(SampleHeader("a")).ok());
   core::JobHeader other = SampleHeader("a");

@@ -123,6 +123,28 @@ std::vector<std::string> ParameterNames(const v1::TuningJobSpec& spec) {
   return names;
 }
 
+std::string OverallBestText(const v1::TuningJob& job) {
+  if (!job.has_overall_best_trial()) return "";
+  const v1::Trial& best = job.overall_best_trial();
+  const std::string owner = best.name().substr(0, best.name().find("/trials/"));
+  return absl::StrCat(Number(best.objective()), " by trial ", best.number(), " of ",
+                      owner == job.name() ? "this job" : IdOf(owner), ": ",
+                      ParametersText(best, ParameterNames(job.spec())));
+}
+
+std::string ParentsText(const v1::TuningJobSpec& spec) {
+  if (!spec.has_warm_start()) return "";
+  std::vector<std::string> names;
+  for (const std::string& parent : spec.warm_start().parents()) names.push_back(IdOf(parent));
+  return absl::StrCat(absl::StrJoin(names, ", "), " (", v1::WarmStart::Type_Name(spec.warm_start().type()), ")");
+}
+
+std::string ChildrenText(const v1::TuningJob& job) {
+  std::vector<std::string> names;
+  for (const std::string& child : job.child_jobs()) names.push_back(IdOf(child));
+  return absl::StrJoin(names, ", ");
+}
+
 const v1::Trial* BestTrial(const v1::TuningJob& job) {
   if (job.has_best_trial()) return &job.best_trial();
   return job.pareto_front().empty() ? nullptr : &job.pareto_front(0);

@@ -36,6 +36,11 @@ std::vector<std::string> ParameterNames(const v1::TuningJobSpec& spec);
 std::vector<const v1::Parameter*> AllParameters(const v1::TuningJobSpec& spec);
 
 // The best trial, or of several objectives the first on the front; null: there is none yet.
+// "0.1 by trial 3 of xgb-1: eta=0.5", of a warm start whose parents count; else empty.
+std::string OverallBestText(const v1::TuningJob& job);
+// "xgb-1, xgb-2 (identical)": the parents of a warm start, or the children of a job.
+std::string ParentsText(const v1::TuningJobSpec& spec);
+std::string ChildrenText(const v1::TuningJob& job);
 const v1::Trial* BestTrial(const v1::TuningJob& job);
 
 // "eta=0.1 max_depth=4", in the order of `names`, then what is not among them.

@@ -303,6 +303,9 @@ absl::StatusOr<int> ShowBest(Context& context, const BestOptions& options) {
     context.printer().PrintJson(job.best_trial());
   } else {
     PrintTrial(context.printer(), job.best_trial(), job, false);
+    if (job.overall_best_trial().name() != job.best_trial().name() && job.has_overall_best_trial()) {
+      context.printer().Note(absl::StrCat("Better, of a parent: ", OverallBestText(job)));
+    }
   }
   return kDone;
 }

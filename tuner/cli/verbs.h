@@ -87,6 +87,7 @@ absl::StatusOr<int> Stop(Context& context, const JobOptions& options);
 struct CloneOptions {
   std::string job, name;
   std::optional<int> max_trials, max_parallel_trials;
+  std::vector<std::string> changes;  // "path=value"
   bool warm_start = false;
   std::string warm_start_type;
   std::vector<std::string> changes;  // PATH=VALUE

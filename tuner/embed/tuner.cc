@@ -14,6 +14,7 @@
 #include "executors/executor.h"
 #include "proto/convert.h"
 #include "storage/storage.h"
+#include "tuner/embed/earlier_jobs.h"
 #include "tuner/embed/folder_id.h"
 #include "tuner/engine/engine.h"
 #include "tuner/notify/notifier.h"
@@ -24,6 +25,8 @@
 
 namespace tuner::embed {
 namespace {
+
+constexpr int kMaxChildren = 1'000;
 
 // Beside this program, else as execvp finds it.
 std::string DefaultSupervisor() {
@@ -65,18 +68,20 @@ class TunerImpl : public Tuner {
   }
 
   absl::StatusOr<v1::CreateTuningJobResponse> CreateTuningJob(const v1::CreateTuningJobRequest& request) override {
-    absl::StatusOr<core::JobHeader> header = requests::BuildJob(request);
-    if (!header.ok()) return header.status();
+    absl::StatusOr<requests::NewJob> built = requests::BuildJob(request, EarlierJobsIn(*storage_));
+    if (!built.ok()) return built.status();
+    core::JobHeader& header = built->header;
     v1::CreateTuningJobResponse response;
-    for (const std::string& advice : header->advice) response.add_advice(advice);
+    for (const std::string& advice : header.advice) response.add_advice(advice);
     if (request.validate_only()) {
-      header->status = core::JobStatus::kRunning;  // as it would be
-      *response.mutable_job() = convert::ToProto(*header, 0, std::nullopt);
+      header.status = core::JobStatus::kRunning;  // as it would be
+      *response.mutable_job() = convert::ToProto(header, 0, std::nullopt);
       return response;
     }
-    const std::string job_id = header->job_id;
-    absl::StatusOr<engine::Reply> reply =
-        Await([&](engine::ReplyCallback done) { engine_->CreateJob(*std::move(header), std::move(done)); });
+    const std::string job_id = header.job_id;
+    absl::StatusOr<engine::Reply> reply = Await([&](engine::ReplyCallback done) {
+      engine_->CreateJob(std::move(header), std::move(built->parents), std::move(done));
+    });
     if (absl::IsAlreadyExists(reply.status())) {
       absl::StatusOr<storage::JobRecord> existing = storage_->ReadJob(job_id);
       if (!existing.ok() || !requests::IsRetry(request, existing->header)) return reply.status();
@@ -256,6 +261,9 @@ class TunerImpl : public Tuner {
     }
     v1::TuningJob job = convert::ToProto(record->header, record->revision, best);
     job.set_paused_reason(engine_->PausedReason(job_id));
+    absl::StatusOr<std::vector<std::string>> children = storage_->ListChildren(record->header.uid, kMaxChildren);
+    if (!children.ok()) return children.status();
+    for (const std::string& child : *children) job.add_child_jobs(core::JobName(child));
     if (record->header.pareto_front.empty()) return job;
     absl::StatusOr<std::vector<core::Trial>> front =
         storage_->ReadTrials(job_id, core::Thinned(record->header.pareto_front, convert::kMaxFrontTrials));

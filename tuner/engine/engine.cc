@@ -16,6 +16,7 @@
 #include "tuner/engine/dispatcher.h"
 #include "tuner/engine/history.h"
 #include "tuner/engine/job_runner.h"
+#include "tuner/engine/parents.h"
 #include "tuner/engine/strategy_host.h"
 
 namespace tuner::engine {
@@ -35,6 +36,7 @@ absl::Status StoppingError() {
 
 struct CreateRequest {
   core::JobHeader header;
+  core::ParentJobs parents;
   ReplyCallback done;
 };
 struct PostRequest {
@@ -173,8 +175,8 @@ class EngineImpl : public Engine, public executors::RunListener {
 
   executors::RunListener* listener() override { return this; }
   absl::Status Start(absl::flat_hash_map<std::string, executors::Executor*> executors) override;
-  void CreateJob(core::JobHeader header, ReplyCallback done) override {
-    if (!Enqueue(CreateRequest{std::move(header), done})) done(StoppingError());
+  void CreateJob(core::JobHeader header, core::ParentJobs parents, ReplyCallback done) override {
+    if (!Enqueue(CreateRequest{std::move(header), std::move(parents), done})) done(StoppingError());
   }
   void Post(const std::string& job_id, core::EventKind event, ReplyCallback done) override {
     if (!Enqueue(PostRequest{job_id, std::move(event), done}) && done) done(StoppingError());
@@ -401,7 +403,7 @@ void EngineImpl::TakeCreate(CreateRequest request) {
   header = std::get<core::JobPut>(core::FirstChanges(std::move(header), env_.clock->Now())[0]).header;
   absl::StatusOr<core::JobSpec> spec = env_.parse_spec(header);
   if (!spec.ok()) return request.done(spec.status());
-  if (absl::Status status = env_.storage->CreateJob(header); !status.ok()) return request.done(status);
+  if (absl::Status status = env_.storage->CreateJob(header, request.parents); !status.ok()) return request.done(status);
   JobRunner& job = Runner(header.job_id);
   absl::Status status = Load(job);
   if (!status.ok()) Suspend(job, status);  // it is stored, and goes on when storage does
@@ -508,6 +510,7 @@ absl::Status EngineImpl::Load(JobRunner& job) {
     if (!curves.ok()) return curves.status();
     std::ranges::move(*curves, std::back_inserter(loaded->measurements));
   }
+  if (absl::Status status = AttachParents(*env_.storage, job.job_id, *spec); !status.ok()) return status;
   job.epoch = *epoch;
   Install(job, *std::move(spec), *std::move(loaded));
   return absl::OkStatus();

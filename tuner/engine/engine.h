@@ -22,6 +22,7 @@
 #include "core/clock.h"
 #include "core/event.h"
 #include "core/job.h"
+#include "core/parent_job.h"
 #include "executors/executor.h"
 #include "storage/storage.h"
 #include "tuner/engine/notifier.h"
@@ -79,8 +80,8 @@ class Engine {
 
   // Stores a new job and starts it. The header has job_id, uid, spec_bytes, base_dir, limits, tags, request_id,
   // spec_hash, advice, provenance_bytes and grid_size set. ALREADY_EXISTS (also for a retry: the caller compares
-  // request_id and spec_hash).
-  virtual void CreateJob(core::JobHeader header, ReplyCallback done) = 0;
+  // request_id and spec_hash). `parents`: what it keeps of the jobs that it starts from.
+  virtual void CreateJob(core::JobHeader header, core::ParentJobs parents, ReplyCallback done) = 0;
 
   // Sends an event to a job and answers after its changes are durable. The event's `at` and `call` are set by the
   // engine. NOT_FOUND and what core::Step answers.

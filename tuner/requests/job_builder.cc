@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "core/resource_names.h"
 #include "core/validate.h"
+#include "core/warm_start.h"
 #include "executors/executor.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
@@ -90,6 +91,16 @@ void AddMissingKeys(const core::JobSpec& spec, core::Problems& problems) {
   }
 }
 
+// Compared with what they asked for, and so only when that is in order.
+core::ParentJobs AddEarlierJobs(const LookUpJob& look_up, core::JobSpec& spec, core::Problems& problems) {
+  if (!AnyConcerns(problems, "trial.inputs")) FindArtifacts(look_up, spec, problems);
+  for (const char* field :
+       {"name", "objective", "additional_objectives", "parameters", "static_parameters", "warm_start"}) {
+    if (AnyConcerns(problems, field)) return {};
+  }
+  return FindParents(spec, look_up, problems);
+}
+
 absl::Status Unimplemented(const convert::ParsedSpec& parsed) {
   std::vector<std::string> missing = parsed.unimplemented;
   if (missing.empty() && strategies::FindStrategyKind(parsed.spec.strategy.name) == nullptr) {
@@ -154,7 +165,7 @@ void ResolveStrategy(core::JobSpec& spec) {
 }
 
 absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::string& base_dir, uint64_t seed,
-                                      bool import_only) {
+                                      const LookUpJob& look_up, bool import_only) {
   convert::ParsedSpec parsed = convert::SpecFromProto(spec, base_dir);
   core::Problems problems = convert::SpecProblems(parsed);
   if (!core::IsJobId(parsed.spec.name) && !AnyConcerns(problems, "name")) {
@@ -169,12 +180,14 @@ absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::
   if (import_only && !parsed.spec.limits.max_trials) {  // its last trial ends it
     std::erase_if(problems, [](const core::Problem& problem) { return problem.path == "limits.max_trials"; });
   }
+  core::ParentJobs parents = AddEarlierJobs(look_up, parsed.spec, problems);
   SortProblems(problems);
   if (!problems.empty()) return InvalidArgument(problems);
   if (absl::Status status = Unimplemented(parsed); !status.ok()) return status;
 
   CheckedSpec checked;
   checked.spec = std::move(parsed.spec);
+  checked.parents = std::move(parents);
   if (!parsed.has_seed) checked.spec.random_seed = seed;
   ResolveGrid(checked, problems);
   ResolveStrategy(checked.spec);
@@ -185,12 +198,12 @@ absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::
   return checked;
 }
 
-absl::StatusOr<core::JobHeader> BuildJob(const v1::CreateTuningJobRequest& request) {
+absl::StatusOr<NewJob> BuildJob(const v1::CreateTuningJobRequest& request, const LookUpJob& look_up) {
   if (absl::Status status = CheckRequest(request); !status.ok()) return status;
   absl::StatusOr<uint64_t> seed = RandomNumber();
   if (!seed.ok()) return seed.status();
   absl::StatusOr<CheckedSpec> checked =
-      CheckSpec(request.spec(), request.base_dir(), *seed & 0x7fffffff, request.import_only());
+      CheckSpec(request.spec(), request.base_dir(), *seed & 0x7fffffff, look_up, request.import_only());
   if (!checked.ok()) return checked.status();
 
   core::JobHeader header;
@@ -212,7 +225,16 @@ absl::StatusOr<core::JobHeader> BuildJob(const v1::CreateTuningJobRequest& reque
   header.limits = checked->spec.limits;
   header.grid_size = checked->grid_size;
   header.import_only = request.import_only();
-  return header;
+  if (checked->spec.warm_start && checked->spec.warm_start->type == core::WarmStart::Type::kIdentical) {
+    header.best_of_parents = core::BestOfParents(checked->spec, checked->parents);
+  }
+  return NewJob{std::move(header), std::move(checked->parents)};
+}
+
+absl::StatusOr<core::JobHeader> BuildJob(const v1::CreateTuningJobRequest& request) {
+  absl::StatusOr<NewJob> job = BuildJob(request, [](const std::string&) { return absl::NotFoundError("no such job"); });
+  if (!job.ok()) return job.status();
+  return std::move(job->header);
 }
 
 uint64_t RequestHash(const v1::CreateTuningJobRequest& request) {

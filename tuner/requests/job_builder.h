@@ -9,6 +9,8 @@
 #include "absl/status/statusor.h"
 #include "core/job.h"
 #include "core/job_spec.h"
+#include "core/parent_job.h"
+#include "tuner/requests/earlier_jobs.h"
 #include "tuner/v1/tuning_service.pb.h"
 
 namespace tuner::requests {
@@ -17,17 +19,26 @@ struct CheckedSpec {
   core::JobSpec spec;          // as resolved: seed chosen, limits of a grid set, defaults of executors filled in
   v1::TuningJobSpec resolved;  // the same on the wire
   int64_t grid_size = 0;
+  core::ParentJobs parents;
   std::vector<std::string> advice;
 };
 
-// Checks a specification. `seed` is taken if the specification has none. A job that is `import_only` needs no limits.
+// Checks a specification. `seed` is taken if the specification has none; earlier jobs that it names are looked up. A
+// job that is `import_only` needs no limits.
 absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::string& base_dir, uint64_t seed,
-                                      bool import_only = false);
+                                      const LookUpJob& look_up, bool import_only = false);
 
 // Fills in what the specification leaves to its strategy. Expects one without problems.
 void ResolveStrategy(core::JobSpec& spec);
 
-// The header of the job that a request asks for: identity, specification, provenance. Reads files and runs git.
+struct NewJob {
+  core::JobHeader header;
+  core::ParentJobs parents;
+};
+// The job that a request asks for: identity, specification, provenance, and what it keeps of its parents. Reads files
+// and runs git.
+absl::StatusOr<NewJob> BuildJob(const v1::CreateTuningJobRequest& request, const LookUpJob& look_up);
+// The header of one that may name no earlier job.
 absl::StatusOr<core::JobHeader> BuildJob(const v1::CreateTuningJobRequest& request);
 
 // The same specification and folder give the same number.

@@ -153,6 +153,11 @@ std::vector<SpecDifference> DiffFromStored(const v1::TuningJobSpec& stored, cons
     wanted = convert::ResolveSpec(wanted, parsed.spec);
   }
   v1::TuningJobSpec had = stored;
+  // What the server found when it created the job is nobody's wish.
+  for (v1::TuningJobSpec* spec : {&had, &wanted}) {
+    if (!spec->has_trial()) continue;
+    for (v1::Channel& channel : *spec->mutable_trial()->mutable_inputs()) channel.clear_artifact_path();
+  }
   had.clear_limits();
   wanted.clear_limits();
   return DiffSpecs(had, wanted);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "strategies/strategy.h"
+#include "tuner/engine/parents.h"
 #include "tuner/requests/checks.h"
 #include "tuner/requests/explain.h"
 #include "tuner/requests/job_builder.h"
@@ -48,6 +49,7 @@ absl::Status Service::ExplainJob(const v1::ExplainTuningJobRequest& request, str
   if (!loaded.ok()) return loaded.status();
   absl::StatusOr<core::JobSpec> spec = requests::SpecOfHeader(loaded->record.header);
   if (!spec.ok()) return spec.status();
+  if (absl::Status status = engine::AttachParents(*env_.storage, *job_id, *spec); !status.ok()) return status;
   const requests::ExplainedJob job{std::move(loaded->record.header), *std::move(spec), std::move(loaded->trials)};
   absl::StatusOr<v1::ExplainTuningJobResponse> explained =
       requests::Explain(request, job, env_.make_strategy, env_.clock->Now(), stop);

@@ -5,6 +5,7 @@
 #include "core/job_machine.h"
 #include "core/resource_names.h"
 #include "proto/convert.h"
+#include "tuner/embed/earlier_jobs.h"
 #include "tuner/requests/checks.h"
 #include "tuner/requests/job_builder.h"
 #include "tuner/server/service.h"
@@ -37,24 +38,30 @@ grpc::ServerUnaryReactor* Service::CreateTuningJob(grpc::CallbackServerContext* 
 
 void Service::CreateChecked(grpc::ServerUnaryReactor* reactor, const v1::CreateTuningJobRequest* request,
                             v1::CreateTuningJobResponse* response) {
-  absl::StatusOr<core::JobHeader> header = requests::BuildJob(*request);
-  if (!header.ok()) return reactor->Finish(ToGrpc(header.status()));
+  const absl::StatusOr<storage::JobRecord> existing = env_.storage->ReadJob(request->spec().name());
+  // A retry is answered before the jobs that it names are looked up: a parent may be gone by now.
+  if (existing.ok() && !request->validate_only() && requests::IsRetry(*request, existing->header)) {
+    return reactor->Finish(ToGrpc(AnswerExisting(*request, *response)));
+  }
+  absl::StatusOr<requests::NewJob> job = requests::BuildJob(*request, embed::EarlierJobsIn(*env_.storage));
+  if (!job.ok()) return reactor->Finish(ToGrpc(job.status()));
   if (request->validate_only()) {
-    *response->mutable_job() = convert::ToProto(AsCreated(*std::move(header), env_.clock->Now()), 0, std::nullopt);
+    *response->mutable_job() = convert::ToProto(AsCreated(std::move(job->header), env_.clock->Now()), 0, std::nullopt);
     *response->mutable_advice() = response->job().advice();
     return reactor->Finish(grpc::Status::OK);
   }
-  if (env_.storage->ReadJob(header->job_id).ok()) return reactor->Finish(ToGrpc(AnswerExisting(*request, *response)));
-  env_.engine->CreateJob(*std::move(header), [=, this](absl::StatusOr<engine::Reply> reply) {
-    if (absl::IsAlreadyExists(reply.status())) {  // somebody was faster
-      return RunInPool(reactor, [=, this] { return AnswerExisting(*request, *response); });
-    }
-    if (reply.ok()) {
-      *response->mutable_job() = JobToProto(*reply);
-      *response->mutable_advice() = response->job().advice();
-    }
-    reactor->Finish(ToGrpc(reply.status()));
-  });
+  if (existing.ok()) return reactor->Finish(ToGrpc(AnswerExisting(*request, *response)));
+  env_.engine->CreateJob(std::move(job->header), std::move(job->parents),
+                         [=, this](absl::StatusOr<engine::Reply> reply) {
+                           if (absl::IsAlreadyExists(reply.status())) {  // somebody was faster
+                             return RunInPool(reactor, [=, this] { return AnswerExisting(*request, *response); });
+                           }
+                           if (reply.ok()) {
+                             *response->mutable_job() = JobToProto(*reply);
+                             *response->mutable_advice() = response->job().advice();
+                           }
+                           reactor->Finish(ToGrpc(reply.status()));
+                         });
 }
 
 absl::Status Service::AnswerExisting(const v1::CreateTuningJobRequest& request,

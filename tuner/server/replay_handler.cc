@@ -5,6 +5,7 @@
 
 #include "proto/convert.h"
 #include "proto/enums.h"
+#include "tuner/engine/parents.h"
 #include "tuner/engine/replay.h"
 #include "tuner/requests/checks.h"
 #include "tuner/requests/job_builder.h"
@@ -65,6 +66,7 @@ absl::Status Service::Replay(const grpc::CallbackServerContext& context, const v
   if (!job.ok()) return job.status();
   absl::StatusOr<core::JobSpec> spec = requests::SpecOfHeader(job->record.header);
   if (!spec.ok()) return spec.status();
+  if (absl::Status status = engine::AttachParents(*env_.storage, *job_id, *spec); !status.ok()) return status;
   job->measurements.clear();
   const auto cancelled = [&] { return context.IsCancelled() || !OpenStatus().ok(); };
   absl::StatusOr<engine::ReplayReport> report =

@@ -3,10 +3,16 @@
 #include <utility>
 
 #include "core/objectives.h"
+#include "core/resource_names.h"
 #include "proto/convert.h"
 #include "tuner/server/status.h"
 
 namespace tuner::server {
+namespace {
+
+constexpr int kMaxChildren = 1'000;
+
+}  // namespace
 
 Service::Service(Environment environment) : env_(std::move(environment)), pool_(env_.threads) {}
 
@@ -79,6 +85,9 @@ absl::StatusOr<v1::TuningJob> Service::ReadJob(const std::string& job_id) const 
   absl::StatusOr<storage::JobRecord> record = env_.storage->ReadJob(job_id);
   if (!record.ok()) return record.status();
   v1::TuningJob job = JobToProto(*record);
+  absl::StatusOr<std::vector<std::string>> children = env_.storage->ListChildren(record->header.uid, kMaxChildren);
+  if (!children.ok()) return children.status();
+  for (const std::string& child : *children) job.add_child_jobs(core::JobName(child));
   if (record->header.pareto_front.empty()) return job;
   absl::StatusOr<std::vector<core::Trial>> front =
       env_.storage->ReadTrials(job_id, core::Thinned(record->header.pareto_front, convert::kMaxFrontTrials));
