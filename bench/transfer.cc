@@ -107,21 +107,21 @@ struct Kind {
   std::function<Objective(const Instance& child, const Instance& other, uint64_t seed)> make;
 };
 
-std::vector<Kind> Kinds() {
+std::vector<Kind> Kinds(double shift) {
   return {
       {"related", false,
-       [](const Instance& child, const Instance&, uint64_t seed) {
-         // Each coordinate moved by 0.03 to 0.1 of its range; values scaled by 1/30 to 30, and shifted.
+       [shift](const Instance& child, const Instance&, uint64_t seed) {
+         // Each coordinate moved by up to `shift` of its range; values scaled by 1/30 to 30, and another offset.
          core::Rng rng(seed, 0, kMovesStream);
          std::vector<double> by(child.space.parameters().size());
-         for (double& one : by) one = (rng.NextBelow(2) == 0 ? -1 : 1) * (0.03 + 0.07 * rng.NextDouble());
+         for (double& one : by) one = shift * (2 * rng.NextDouble() - 1);
          const double scale = std::pow(30, 2 * rng.NextDouble() - 1);
-         const double shift = 100 * (rng.NextDouble() - 0.5);
+         const double offset = 100 * (rng.NextDouble() - 0.5);
          return Objective([=](const core::ParameterMap& point) {
            const auto move = [&by](int i, double unit) {
              return std::clamp(unit + by[static_cast<size_t>(i)], 0.0, 1.0);
            };
-           return shift + scale * child.regret(Moved(child.space, point, move));
+           return offset + scale * child.regret(Moved(child.space, point, move));
          });
        }},
       {"unrelated", false, [](const Instance&, const Instance& other, uint64_t) { return Objective(other.regret); }},
@@ -204,6 +204,7 @@ int Main(int argc, char** argv) {
   int seeds = 20;
   int parent_trials = 50;
   int parents = 1;
+  double shift = 0.05;
   std::string only_tasks = "";
   std::string only_kinds = "";
   strategies::BayesianSettings settings;
@@ -213,6 +214,8 @@ int Main(int argc, char** argv) {
   app.add_option("--tasks", only_tasks, "Tasks whose name holds this [those of 3 to 8 dimensions]");
   app.add_option("--kinds", only_kinds, "Kinds of parents whose name holds this [all]");
   app.add_option("--design", settings.transfer_design, "Points of the design after the parents' best");
+  app.add_option("--shift", shift, "Most that related parents are moved by in each coordinate [0.05]");
+  app.add_option("--disbelief", settings.disbelief, "Share of variance left at which parents are not believed");
   app.add_option("--unexplained", settings.most_unexplained, "Share of variance at which the design goes on");
   app.add_option("--own-count", settings.transfer.own_count, "Results at which the own model has half of the weight");
   CLI11_PARSE(app, argc, argv);
@@ -240,7 +243,7 @@ int Main(int argc, char** argv) {
         std::cerr << cold.status() << " " << random.status() << "\n";
         return 1;
       }
-      for (const Kind& kind : Kinds()) {
+      for (const Kind& kind : Kinds(shift)) {
         if (!absl::StrContains(kind.name, only_kinds)) continue;
         auto jobs = std::make_shared<core::ParentJobs>();
         for (int p = 0; p < parents; ++p) {
@@ -265,14 +268,14 @@ int Main(int argc, char** argv) {
         pairs[kind.name].push_back({cold->best, warm->best, random->best.back()});
       }
     }
-    for (const Kind& kind : Kinds()) {
+    for (const Kind& kind : Kinds(shift)) {
       if (!pairs.contains(kind.name)) continue;
       Print(kind, task.name, pairs[kind.name]);
       auto& all = of_kind[kind.name];
       all.insert(all.end(), pairs[kind.name].begin(), pairs[kind.name].end());
     }
   }
-  for (const Kind& kind : Kinds()) {
+  for (const Kind& kind : Kinds(shift)) {
     if (of_kind.contains(kind.name)) all_hold = Print(kind, "all", of_kind[kind.name]) && all_hold;
   }
   return all_hold ? 0 : 1;

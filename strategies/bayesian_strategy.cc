@@ -315,6 +315,7 @@ class BayesianStrategy : public Strategy {
           gp::RankWeights(own.labels(), others, ranked(own.LeaveOneOut()), options,
                           core::Rng(seed_, static_cast<uint64_t>(known()), kRankStream));
       blends[i] = gp::ExplainLabels(own.points(), own.labels(), posteriors, weights, movable_);
+      if (blends[i].unexplained > settings_.disbelief) blends[i] = {.others = {}, .unexplained = blends[i].unexplained};
       if (i > 0 || blends[i].others.empty()) continue;
       for (size_t p = 0; p < believed.size(); ++p) {
         if (weights.others[p] > 0) around.insert(around.end(), believed[p]->best.begin(), believed[p]->best.end());

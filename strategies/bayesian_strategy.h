@@ -34,8 +34,10 @@ struct BayesianSettings {
   gp::WarpOptions warp;
   gp::FitPlan fit;
   gp::RankOptions transfer;
-  double most_unexplained = 0.5;  // of the results' variance: with more left by parents, the design goes on
-  int transfer_design = 2;        // points of the initial design after those of the parents, of type TRANSFER_LEARNING
+  // Of the results' variance, left by parents: with more the design goes on; with more they are not believed at all.
+  double most_unexplained = 0.5;
+  double disbelief = 0.8;
+  int transfer_design = 2;  // points of the initial design after those of the parents, of type TRANSFER_LEARNING
   int fit_screening = gp::FitOptions().screening_evaluations;
   gp::SearchOptions search;
   gp::LengthPrior numeric_prior;
