@@ -76,7 +76,7 @@ absl::StatusOr<Run> RunJob(const core::JobSpec& spec, const Objective& regret,
     core::Trial trial;
     trial.number = i + 1;
     trial.finish_seq = i + 1;
-    trial.parameters = std::get<strategies::NewTrial>(proposals->proposals.front()).parameters;
+    trial.parameters = proposals->proposals.front().parameters;
     trial.state = core::TrialState::kCompleted;
     trial.objective = regret(trial.parameters);
     best = std::min(best, *trial.objective);

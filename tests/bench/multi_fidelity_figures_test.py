@@ -209,11 +209,11 @@ class Figures(unittest.TestCase):
 
     def test_comparison(self):
         self.store(self.line("random", 0, [8.0], [0.4]), self.line("random", 1, [12.0], [0.4]), self.line("syne-asha", 0, [2.0], [0.4]),
-                   self.line("syne-asha", 1, [2.0], [0.4]), self.line("tuner-asha", 0, [1.0], [0.3]), self.line("tuner-asha", 1, [1.0, 30.0], [0.9, 0.8]))
+                   self.line("syne-asha", 1, [2.0], [0.4]), self.line("tuner-hyperband", 0, [1.0], [0.3]), self.line("tuner-hyperband", 1, [1.0, 30.0], [0.9, 0.8]))
         shown = speed.text(self.folder, 4, 64)
         self.assertRegex(shown, r"Syne Tune ASHA \| 1 \| 2 \| 5\.00")
-        self.assertRegex(shown, r"one bracket, random \(tuner\) \| Syne Tune ASHA \| 1 \| 2 \| 0\.10")  # (0.2 + 0.2) / (0.1 + 4)
-        self.assertRegex(shown, r"one bracket, random \(tuner\) \| 1 \| 2 \| [^|]*\| [^|]*\| 0\.50 \|")
+        self.assertRegex(shown, r"Hyperband, random \(tuner\) \| Syne Tune ASHA \| 1 \| 2 \| 0\.10")  # (0.2 + 0.2) / (0.1 + 4)
+        self.assertRegex(shown, r"Hyperband, random \(tuner\) \| 1 \| 2 \| [^|]*\| [^|]*\| 0\.50 \|")
 
     def test_what_a_stopping_rule_saves_and_costs(self):
         def line(method, epochs, trials):

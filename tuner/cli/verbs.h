@@ -90,7 +90,6 @@ struct CloneOptions {
   std::vector<std::string> changes;  // "path=value"
   bool warm_start = false;
   std::string warm_start_type;
-  std::vector<std::string> changes;  // PATH=VALUE
   bool file_only = false;            // print the job file, create nothing
 };
 absl::StatusOr<int> CloneJob(Context& context, const CloneOptions& options);
