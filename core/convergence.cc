@@ -12,10 +12,11 @@
 namespace tuner::core {
 namespace {
 
-// What is left to gain is nothing material below this share of what lies between the best result and the median one, or
-// of the noise, over so many trials to come ...
-constexpr double kMaterialShare = 0.01;
-constexpr double kNoiseShare = 0.1;
+// What is left to gain is nothing material below this share of what the best trial is better than the median of the
+// first ones (later ones are about as good as the best), or below this share of the noise, over so many trials to come
+// ...
+constexpr double kMaterialShare = 0.005;
+constexpr double kNoiseShare = 0.5;
 constexpr int kTrialsAhead = 10;
 // ... as so many answers in a row say, when so many trials have completed.
 constexpr int kForecastsInRow = 3;
@@ -37,7 +38,9 @@ std::vector<double> Objectives(const JobState& state) {
   return objectives;
 }
 
-double Median(std::vector<double> values) {
+// Of the first ones, which are drawn from all over the space.
+double FirstMedian(std::vector<double> values) {
+  values.resize(std::min<size_t>(values.size(), kLeastCompleted));
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());
   return *middle;
@@ -49,17 +52,18 @@ void Machine::TakeForecast(const Forecast& forecast) {
   JobHeader header = state_.header();
   const std::vector<double> objectives = Objectives(state_);
   if (!header.best_objective || static_cast<int>(objectives.size()) < kLeastCompleted) return;
-  const double spread = std::abs(*header.best_objective - Median(objectives));
+  const double spread = std::abs(*header.best_objective - FirstMedian(objectives));
   const double material = std::max(kMaterialShare * spread, kNoiseShare * forecast.noise);
   const double ahead = kTrialsAhead * forecast.gain;
   header.calm_forecasts = ahead < material ? header.calm_forecasts + 1 : 0;
   if (header.calm_forecasts >= kForecastsInRow) {
-    header.converged = absl::StrCat(
-        "converged: the model expects ", kTrialsAhead, " more trials to improve ", state_.spec().objective.metric, " ",
-        FormatValue(*header.best_objective), " by at most ", absl::SixDigits(ahead), ", under ",
-        absl::SixDigits(material), ", which is ",
-        material > kNoiseShare * forecast.noise ? "1 percent of what the best is better than the median trial"
-                                                : "a tenth of the noise");
+    header.converged =
+        absl::StrCat("converged: the model expects ", kTrialsAhead, " more trials to improve ",
+                     state_.spec().objective.metric, " ", FormatValue(*header.best_objective), " by at most ",
+                     absl::SixDigits(ahead), ", under ", absl::SixDigits(material), ", which is ",
+                     material > kNoiseShare * forecast.noise
+                         ? "half a percent of what the best is better than the median of the first 10 trials"
+                         : "half of the noise");
   }
   PutJob(std::move(header));
 }
@@ -79,12 +83,12 @@ std::optional<std::string> Machine::Converged() const {
   for (size_t i = 0; i + calm < objectives.size(); ++i)
     before = objective.Better(objectives[i], before) ? objectives[i] : before;
   const double gained = std::abs(*header.best_objective - before);
-  const double material = kMaterialShare * std::abs(before - Median(objectives));
+  const double material = kMaterialShare * std::abs(before - FirstMedian(objectives));
   if (!(gained < material)) return std::nullopt;
   return absl::StrCat("converged: the last ", calm, " trials improved ", objective.metric, " ",
                       FormatValue(*header.best_objective), " by ", absl::SixDigits(gained), ", under ",
                       absl::SixDigits(material),
-                      ", which is 1 percent of what the best is better than the median trial");
+                      ", which is half a percent of what the best is better than the median of the first 10 trials");
 }
 
 }  // namespace tuner::core

@@ -12,13 +12,10 @@ import pathlib
 import statistics
 import tempfile
 
-import methods
-import results
 import run
-import tasks
 
-SOLVED = ("branin-2", "hartmann-6", "sphere-7-edge", "learning-rate-5", "exponential-5-rotated", "branin-2-noisy", "svm-digits", "kernel-diabetes")
-IMPROVING = ("rastrigin-4-rotated", "ellipsoid-30", "levy-20", "rosenbrock-8")
+SOLVED = ("branin-2", "hartmann-6", "sphere-7-edge", "learning-rate-5", "exponential-5-rotated", "griewank-5", "mixed-categories-6", "kernel-diabetes", "branin-2-noisy", "svm-digits")
+IMPROVING = ("rastrigin-4-rotated", "ackley-5", "levy-20", "mixed-ackley-8")
 
 
 def best_values(study, task, seed, budget, **more):
@@ -43,6 +40,9 @@ def main():
     parser.add_argument("--budget", type=int, default=100)
     parser.add_argument("--program")
     options = parser.parse_args()
+    import methods
+    import results
+    import tasks
     print(f"{'task':20} {'seeds':>5} {'ended early':>11} {'trials':>7} {'saved':>6} {'regret':>8} {'worst':>8}")
     with tempfile.TemporaryDirectory() as folder, open(pathlib.Path(folder) / "log", "w") as log:
         study = methods.open_method(methods.METHODS["tuner"], log, program=options.program)

@@ -90,7 +90,7 @@ struct CloneOptions {
   std::vector<std::string> changes;  // "path=value"
   bool warm_start = false;
   std::string warm_start_type;
-  bool file_only = false;            // print the job file, create nothing
+  bool file_only = false;  // print the job file, create nothing
 };
 absl::StatusOr<int> CloneJob(Context& context, const CloneOptions& options);
 
