@@ -19,7 +19,7 @@ constexpr double kMaterialShare = 0.005;
 constexpr double kNoiseShare = 0.5;
 constexpr int kTrialsAhead = 10;
 // ... as so many answers in a row say, when so many trials have completed.
-constexpr int kForecastsInRow = 3;
+constexpr int kForecastsInRow = 5;
 constexpr int kLeastCompleted = 10;
 // Without a model: trials in which nothing material was gained, and as many for each parameter.
 constexpr int kLeastCalmTrials = 20;
@@ -55,7 +55,7 @@ void Machine::TakeForecast(const Forecast& forecast) {
   const double spread = std::abs(*header.best_objective - FirstMedian(objectives));
   const double material = std::max(kMaterialShare * spread, kNoiseShare * forecast.noise);
   const double ahead = kTrialsAhead * forecast.gain;
-  header.calm_forecasts = ahead < material ? header.calm_forecasts + 1 : 0;
+  header.calm_forecasts = ahead <= material ? header.calm_forecasts + 1 : 0;
   if (header.calm_forecasts >= kForecastsInRow) {
     header.converged =
         absl::StrCat("converged: the model expects ", kTrialsAhead, " more trials to improve ",
@@ -84,7 +84,7 @@ std::optional<std::string> Machine::Converged() const {
     before = objective.Better(objectives[i], before) ? objectives[i] : before;
   const double gained = std::abs(*header.best_objective - before);
   const double material = kMaterialShare * std::abs(before - FirstMedian(objectives));
-  if (!(gained < material)) return std::nullopt;
+  if (gained > material) return std::nullopt;
   return absl::StrCat("converged: the last ", calm, " trials improved ", objective.metric, " ",
                       FormatValue(*header.best_objective), " by ", absl::SixDigits(gained), ", under ",
                       absl::SixDigits(material),

@@ -15,6 +15,7 @@ void Curve::Put(int32_t attempt, int64_t step, double value) {
   while (own != points_.end() && own->attempt < attempt) ++own;
   place = points_.erase(place, own);
   if (place != points_.end() && place->step == step) {
+    if (place->value == value) return;
     place->value = value;
   } else {
     place = points_.insert(place, Point{step, value, attempt});

@@ -30,7 +30,7 @@ std::optional<std::string> Check(const HealthRule& rule, const NotDecreasingChec
   if (curve == nullptr || curve->CountUpTo(sight.step) == 0) return std::nullopt;
   const std::vector<Curve::Point>& points = curve->points();
   const double least = points[static_cast<size_t>(curve->CountUpTo(sight.step)) - 1].min;
-  const auto first = std::ranges::find(points, least, &Curve::Point::value);
+  const auto first = std::ranges::partition_point(points, [&](const Curve::Point& point) { return point.min > least; });
   const int64_t since = sight.step - first->step;
   if (since < check.steps) return std::nullopt;
   return absl::StrCat(rule.metric, " has not decreased for ", since, " steps: its least value ", FormatValue(least),

@@ -177,7 +177,9 @@ void Machine::On(const TrialStopAsked& event) {
   if (IsActive(trial->state)) {
     StopTrial(*trial, TrialState::kStopped, reason);
   } else if (!IsTerminal(trial->state)) {
-    EndTrial(*trial, TrialState::kStopped, reason);
+    Trial ended = *trial;
+    if (!ended.rungs.empty()) ended.final_metrics[state_.spec().objective.metric] = ended.rungs.back().objective;
+    EndTrial(std::move(ended), TrialState::kStopped, reason);
   }
   Reply(Answer{.trials = {event.trial}});
 }

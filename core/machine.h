@@ -79,7 +79,7 @@ class Machine {
   // --- trial_judging.cc
   // Looks at a running trial after new measurements: health rules, the end of its resource, early stopping.
   void Judge(int32_t number, const std::vector<Measurement>& added);
-  bool JudgeHealth(const Trial& trial, const Measurement& measurement);
+  bool JudgeHealth(const Trial& trial, const Measurement& measurement, bool newest);
   bool JudgeResource(const Trial& trial, int64_t step);
   void JudgeEarlyStop(const Trial& trial, int64_t step);
   void CountSteps(Trial& trial, const std::vector<Measurement>& added) const;

@@ -42,7 +42,8 @@ std::optional<std::string> Machine::FailureReason() const {
   const int ended_otherwise = counts[TrialState::kCompleted] + counts[TrialState::kEarlyStopped] +
                               counts[TrialState::kStopped] + counts[TrialState::kInfeasible] -
                               (counts.imported - state_.imported_failed()) - state_.reused();
-  if (failed < kHopelessFailures || ended_otherwise > 0) return std::nullopt;
+  // What came to a rung did something, too.
+  if (failed < kHopelessFailures || ended_otherwise > 0 || state_.header().rungs_reached > 0) return std::nullopt;
   return absl::StrCat("the first ", failed,
                       " trials all failed; look at their reasons, or set limits.max_failed_trials");
 }
@@ -212,8 +213,13 @@ void Machine::AskStrategyIfNeeded() {
     return;
   }
   // Queued trials that wait for their retry take a slot later; the others were started before this is called.
-  const int count = std::min({local + wanted, FreeSlots(), kMostAskedAtOnce});
-  const int new_trials = std::min(count, StartableNew());
+  int count = std::min({local + wanted, FreeSlots(), kMostAskedAtOnce});
+  int new_trials = std::min(count, StartableNew());
+  // Whether paused trials are all that is left is asked without a worker that waits.
+  if (count == 0 && FreeSlots() > 0 && state_.active().empty() && state_.queued().empty() && StartableNew() == 0) {
+    count = 1;
+    new_trials = 0;
+  }
   if (count <= 0 || (new_trials == 0 && state_.paused().empty())) return;
   if (local > 0) deadline = std::min(deadline, at_ + kSlotDeadline);
   asked = AskStrategy{state_.header().next_ordinal, state_.paused().empty() ? new_trials : count, deadline};
@@ -223,14 +229,16 @@ void Machine::AskStrategyIfNeeded() {
 
 void Machine::On(const Proposed& event) {
   if (event.first_ordinal != state_.header().next_ordinal) return;  // an answer to an earlier state
-  state_.live.ask.reset();
+  const std::optional<AskStrategy> asked = std::exchange(state_.live.ask, std::nullopt);
   if (!job_runs()) return;
   if (!event.error.ok()) {
     return BeginJobStop(JobStatus::kFailed, absl::StrCat("the strategy failed: ", event.error.message()));
   }
   for (const Proposed::Promotion& promotion : event.promotions) Promote(promotion);
   if (event.forecast) TakeForecast(*event.forecast);
-  if (event.waiting) {
+  // An answer to a question without room for new trials says nothing if there is room by now.
+  const bool was_full = asked && asked->new_trials == 0;
+  if (event.waiting && !(was_full && StartableNew() > 0)) {
     state_.live.waiting_since = event.basis.known_prefix;
     state_.live.waiting_reason = event.waiting_reason;
   }

@@ -54,24 +54,29 @@ void Machine::CountSteps(Trial& trial, const std::vector<Measurement>& added) co
 void Machine::Judge(int32_t number, const std::vector<Measurement>& added) {
   const JobSpec& spec = state_.spec();
   if (spec.health_rules.empty() && !spec.resources && !spec.early_stopping) return;
-  for (const Measurement& measurement : added) {
+  for (auto it = added.begin(); it != added.end(); ++it) {
+    const Measurement& measurement = *it;
     const Trial& trial = *state_.FindTrial(number);
     if (!job_runs() || trial.state != TrialState::kRunning) return;
-    if (JudgeHealth(trial, measurement)) return;
+    // What came together came late, all but the last.
+    const bool newest = std::none_of(std::next(it), added.end(),
+                                     [&](const Measurement& later) { return later.metric == measurement.metric; });
+    if (JudgeHealth(trial, measurement, newest)) return;
     if (measurement.metric != spec.objective.metric) continue;
     if (JudgeResource(*state_.FindTrial(number), measurement.step)) return;
     if (spec.early_stopping) JudgeEarlyStop(*state_.FindTrial(number), measurement.step);
   }
 }
 
-bool Machine::JudgeHealth(const Trial& current, const Measurement& measurement) {
+bool Machine::JudgeHealth(const Trial& current, const Measurement& measurement, bool newest) {
   const std::vector<HealthRule>& rules = state_.spec().health_rules;
   const auto& curves = state_.CurvesOf(current.number);
   for (size_t i = 0; i < rules.size(); ++i) {
     const bool told = std::ranges::any_of(
         current.warnings, [&](const HealthWarning& warning) { return warning.rule == static_cast<int32_t>(i); });
-    if (told) continue;
-    const Earlier earlier = EarlierAttempts(current, FindCurve(curves, rules[i].metric));
+    const bool of_pace = std::holds_alternative<TooSlowCheck>(rules[i].check);
+    if (told || (of_pace && (!newest || measurement.metric != rules[i].metric))) continue;
+    const Earlier earlier = of_pace ? EarlierAttempts(current, FindCurve(curves, rules[i].metric)) : Earlier();
     const HealthSight sight{.metric = measurement.metric,
                             .value = measurement.value,
                             .step = measurement.step,
@@ -92,7 +97,7 @@ bool Machine::JudgeHealth(const Trial& current, const Measurement& measurement) 
     trial.warnings.push_back({static_cast<int32_t>(i), text});
     Put(std::move(trial));
     Notify(NotificationEvent::kHealthRule, number, text);
-    return JudgeHealth(*state_.FindTrial(number), measurement);  // `current` is no more
+    return JudgeHealth(*state_.FindTrial(number), measurement, newest);  // `current` is no more
   }
   return false;
 }
@@ -119,6 +124,7 @@ void Machine::JudgeEarlyStop(const Trial& trial, int64_t step) {
   if (own == nullptr || own->empty()) return;  // none of its values was finite
   std::vector<ReferenceCurve> others;
   for (const Trial& other : state_.trials()) {
+    if (!state_.keeps_curves()) break;
     const Curve* curve = other.number == trial.number ? nullptr : FindCurve(state_.CurvesOf(other.number), metric);
     if (curve != nullptr) others.push_back({curve, other.state == TrialState::kCompleted});
   }
@@ -141,9 +147,12 @@ std::string Machine::AtRung(const RungResult& rung) const {
 void Machine::ReachRung(Trial trial, const std::string& reason) {
   const std::string& metric = state_.spec().objective.metric;
   // What a step beyond its resource gave is not counted; what its worker told at the end is.
-  if (const Curve* curve = FindCurve(state_.CurvesOf(trial.number), metric)) {
-    if (const std::optional<double> value = curve->ValueAt(trial.resource))
-      trial.final_metrics.try_emplace(metric, *value);
+  const TrialMetrics* measured = state_.FindMetrics(trial.number);
+  const auto last = measured == nullptr ? decltype(measured->last.end())() : measured->last.find(metric);
+  if (measured != nullptr && last != measured->last.end() && last->second.step > trial.resource) {
+    const Curve* curve = FindCurve(state_.CurvesOf(trial.number), metric);
+    const std::optional<double> value = curve == nullptr ? std::nullopt : curve->ValueAt(trial.resource);
+    if (value) trial.final_metrics.try_emplace(metric, *value);
   }
   Trial probe = trial;
   FillFinalValues(probe);

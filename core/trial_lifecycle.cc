@@ -199,7 +199,10 @@ void Machine::FailAttempt(Trial trial, std::string reason) {
 void Machine::StopTrial(const Trial& current, TrialState as, const std::string& reason) {
   Trial trial = current;
   const Attempt& attempt = trial.attempts.back();
-  if (trial.state == TrialState::kStopping && trial.stop_as != TrialState::kQueued) return;  // the first reason stands
+  // The first reason stands, but for one that would let the trial go on.
+  const bool at_rung = trial.stop_as == TrialState::kPaused || trial.stop_as == TrialState::kCompleted;
+  const bool goes_on = trial.stop_as == TrialState::kQueued || (at_rung && job_runs());
+  if (trial.state == TrialState::kStopping && !goes_on) return;
   const absl::Duration grace = state_.spec().trial.grace_period;
   trial.state = TrialState::kStopping;
   trial.stop_as = as;

@@ -83,7 +83,7 @@ class BayesianStrategy : public Strategy {
     }
     observations_.resize(outputs_.size());
     replicates_ = options.duplicates() == v1::BayesianStrategy::REPLICATE;
-    forecasts_ = spec.completion.convergence && outputs_.size() == 1;
+    forecasts_ = spec.completion.convergence && outputs_.size() == 1 && !spec.resources;
     reuses_ = options.duplicates() == v1::BayesianStrategy::REUSE;
     initial_trials_ = options.has_initial_trials() ? options.initial_trials() : DefaultInitialTrials(spec);
     fingerprint_ = gp::NumericFingerprint();
@@ -135,7 +135,9 @@ class BayesianStrategy : public Strategy {
     known_.insert(encoder_.Units(trial.parameters));
     if (!SaysSomething(trial)) return;
     const bool early = trial.state == core::TrialState::kEarlyStopped;
-    Learn(trial, resources_ && !early ? trial.resource : trial.steps_run - trial.steps_repeated);
+    const int64_t whole =
+        resources_ ? (trial.resource > 0 ? trial.resource : resources_->max) : 0;  // imported ones have none
+    Learn(trial, resources_ && !early ? whole : trial.steps_run - trial.steps_repeated);
   }
 
   std::unique_ptr<FitTask> BeginFit() const override {
@@ -348,8 +350,8 @@ class BayesianStrategy : public Strategy {
 
   // A trial that was stopped says nothing of its point; one that failed says that the point is bad.
   static bool SaysSomething(const core::Trial& trial) {
-    const bool early = trial.state == core::TrialState::kEarlyStopped && trial.objective.has_value() &&
-                       trial.rungs.empty();  // what those were is known
+    // What those came to that were paused is known. Without a value it was stopped as it diverged.
+    const bool early = trial.state == core::TrialState::kEarlyStopped && trial.rungs.empty();
     return (trial.state == core::TrialState::kCompleted && trial.objective.has_value()) || early ||
            trial.state == core::TrialState::kFailed || trial.state == core::TrialState::kInfeasible;
   }

@@ -65,7 +65,8 @@ class HyperbandStrategy : public Strategy {
   absl::StatusOr<Proposals> Suggest(const SuggestContext& context) const override {
     Proposals result;
     result.basis.kind = core::Basis::Kind::kFresh;
-    if (context.replay == nullptr) result.promotions = Promotions(context);
+    const bool full = context.new_trials == 0;
+    if (context.replay == nullptr) result.promotions = Promotions(context, full);
     const auto promoted = static_cast<int32_t>(result.promotions.size());
     const int32_t new_trials = std::min(context.new_trials.value_or(context.count), context.count - promoted);
     std::string exhausted;
@@ -91,6 +92,11 @@ class HyperbandStrategy : public Strategy {
     }
     result.basis.known_prefix = observed_;
     const bool stopped = exhausted.empty() && new_trials > 0;
+    // Brackets that are not full stay so when there is no other point.
+    if (result.proposals.empty() && promoted == 0 && !exhausted.empty() && context.replay == nullptr) {
+      result.promotions = Promotions(context, /*full=*/true);
+      if (!result.promotions.empty()) return result;
+    }
     if (result.proposals.empty() && promoted == 0 && !stopped) {
       // Not for good, as long as what runs may still be promoted.
       result.exhausted = !exhausted.empty() && context.pending.empty();
@@ -167,7 +173,8 @@ class HyperbandStrategy : public Strategy {
     return members / eta_;
   }
 
-  std::vector<ResumeTrial> Promotions(const SuggestContext& context) const {
+  // full: no new trials come.
+  std::vector<ResumeTrial> Promotions(const SuggestContext& context, bool full) const {
     absl::flat_hash_map<int32_t, int64_t> paused;  // number, resource
     for (const PendingTrial& trial : context.pending) {
       if (trial.paused) paused.emplace(trial.number, trial.resource);
@@ -184,7 +191,7 @@ class HyperbandStrategy : public Strategy {
       const std::vector<Rung>& rungs = brackets_[static_cast<size_t>(place.bracket)].rungs;
       // Of a synchronous bracket that is not full yet, more come unless there is no room for them.
       int64_t members = rungs.front().size;
-      if (context.new_trials == 0) members = std::min(members, context.ordinal - place.begin);
+      if (full) members = std::min(members, context.ordinal - place.begin);
       for (size_t i = 0; i + 1 < rungs.size(); ++i) {
         const std::optional<int64_t> best = Promotable(group[i], i == 0 ? nullptr : &group[i - 1], members);
         if (!best) break;

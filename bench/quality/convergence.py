@@ -15,7 +15,7 @@ import tempfile
 import run
 
 SOLVED = ("branin-2", "hartmann-6", "sphere-7-edge", "learning-rate-5", "exponential-5-rotated", "griewank-5", "mixed-categories-6", "kernel-diabetes", "branin-2-noisy", "svm-digits")
-IMPROVING = ("rastrigin-4-rotated", "ackley-5", "levy-20", "mixed-ackley-8")
+IMPROVING = ("rastrigin-4-rotated", "ackley-5", "ellipsoid-30", "levy-20")
 
 
 def best_values(study, task, seed, budget, **more):
