@@ -9,10 +9,7 @@
 //   [done=0.3|failed] [REQUEST] | limits [max_trials=N] [parallel=N] stop | stop-trial N | preempt | timer | after 30s
 //   | trials
 //   job ... [notify=ended,failed notify=ended] [import_only]; add ... [import_done]; notified N ok|REASON | reload
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -24,6 +21,7 @@
 #include "core/job_machine.h"
 #include "core/trial_filter.h"
 #include "gtest/gtest.h"
+#include "tests/dialogue.h"
 
 namespace tuner::core {
 namespace {
@@ -386,46 +384,14 @@ class Dialogue {
   CallId call_ = 0;
 };
 
-class DialogueTest : public testing::TestWithParam<std::filesystem::path> {};
+class DialogueTest : public ::testing::TestWithParam<std::filesystem::path> {};
 
-// A file is commands, each followed by a line "----", what was decided, and an empty line; lines with # are told as
-// they are.
 TEST_P(DialogueTest, GoesAsWritten) {
-  std::ifstream file(GetParam());
-  std::stringstream whole;
-  whole << file.rdbuf();
   Dialogue dialogue;
-  std::string played;
-  bool in_answer = false;
-  for (absl::string_view line : absl::StrSplit(whole.str(), '\n')) {
-    if (in_answer) {
-      in_answer = !line.empty();
-      continue;
-    }
-    if (line.empty()) continue;
-    if (line[0] == '#') {
-      absl::StrAppend(&played, line, "\n");
-    } else if (line == "----") {
-      in_answer = true;
-    } else {
-      absl::StrAppend(&played, line, "\n----\n", dialogue.Tell(std::string(line)), "\n");
-    }
-  }
-  if (std::getenv("TUNER_REWRITE_DIALOGUES") != nullptr) {
-    std::ofstream(GetParam()) << played;
-    return;
-  }
-  EXPECT_EQ(played, whole.str()) << "in " << GetParam();
+  testing::PlayDialogue(GetParam(), [&](const std::string& line) { return dialogue.Tell(line); });
 }
 
-std::vector<std::filesystem::path> Files() {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(TUNER_DIALOGUES "/core")) files.push_back(entry.path());
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-INSTANTIATE_TEST_SUITE_P(Core, DialogueTest, testing::ValuesIn(Files()),
+INSTANTIATE_TEST_SUITE_P(Core, DialogueTest, ::testing::ValuesIn(testing::DialogueFiles(TUNER_DIALOGUES "/core")),
                          [](const auto& test) { return test.param.stem().string(); });
 
 }  // namespace

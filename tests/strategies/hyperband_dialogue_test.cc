@@ -6,10 +6,7 @@
 //   ask COUNT [new=N]     proposals become trials, promotions are carried out
 //   reach TRIAL VALUE     the trial comes to the end of its resource, and is paused, or completed at R
 //   end TRIAL failed|stopped|infeasible
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -18,6 +15,7 @@
 #include "absl/strings/str_split.h"
 #include "gtest/gtest.h"
 #include "strategies/strategy.h"
+#include "tests/dialogue.h"
 #include "tuner/v1/strategies.pb.h"
 
 namespace tuner::strategies {
@@ -124,45 +122,15 @@ class HyperbandDialogue {
   int64_t most_ = 0;
 };
 
-class HyperbandDialogueTest : public testing::TestWithParam<std::filesystem::path> {};
+class HyperbandDialogueTest : public ::testing::TestWithParam<std::filesystem::path> {};
 
 TEST_P(HyperbandDialogueTest, GoesAsWritten) {
-  std::ifstream file(GetParam());
-  std::stringstream whole;
-  whole << file.rdbuf();
   HyperbandDialogue dialogue;
-  std::string played;
-  bool in_answer = false;
-  for (absl::string_view line : absl::StrSplit(whole.str(), '\n')) {
-    if (in_answer) {
-      in_answer = !line.empty();
-      continue;
-    }
-    if (line.empty()) continue;
-    if (line[0] == '#') {
-      absl::StrAppend(&played, line, "\n");
-    } else if (line == "----") {
-      in_answer = true;
-    } else {
-      absl::StrAppend(&played, line, "\n----\n", dialogue.Tell(std::string(line)), "\n");
-    }
-  }
-  if (std::getenv("TUNER_REWRITE_DIALOGUES") != nullptr) {
-    std::ofstream(GetParam()) << played;
-    return;
-  }
-  EXPECT_EQ(played, whole.str()) << "in " << GetParam();
+  tuner::testing::PlayDialogue(GetParam(), [&](const std::string& line) { return dialogue.Tell(line); });
 }
 
-std::vector<std::filesystem::path> DialogueFiles() {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(TUNER_DIALOGUES "/hyperband"))
-    files.push_back(entry.path());
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-INSTANTIATE_TEST_SUITE_P(Hyperband, HyperbandDialogueTest, testing::ValuesIn(DialogueFiles()),
+INSTANTIATE_TEST_SUITE_P(Hyperband, HyperbandDialogueTest,
+                         ::testing::ValuesIn(tuner::testing::DialogueFiles(TUNER_DIALOGUES "/hyperband")),
                          [](const auto& test) { return test.param.stem().string(); });
 
 }  // namespace
