@@ -65,7 +65,7 @@ class Hyperband(harness.EndToEnd):
 
     def paused(self, data):
         result = run(TUNER, "trials", "hyperband", "--output", "json", *data, check=False)
-        return result.returncode == 0 and any(trial["state"] == "PAUSED" for trial in json.loads(result.stdout)["trials"])
+        return result.returncode == 0 and any(trial["state"] == "PAUSED" for trial in json.loads(result.stdout).get("trials", []))
 
 
 if __name__ == "__main__":
