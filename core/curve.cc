@@ -58,4 +58,9 @@ std::optional<double> Curve::AverageUpTo(int64_t step) const {
   return points_[static_cast<size_t>(count) - 1].sum / static_cast<double>(count);
 }
 
+const Curve* FindCurve(const Curves& curves, const std::string& metric) {
+  const auto it = curves.find(metric);
+  return it == curves.end() ? nullptr : &it->second;
+}
+
 }  // namespace tuner::core

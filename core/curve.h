@@ -6,8 +6,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "core/job_spec.h"
 
 namespace tuner::core {
@@ -43,5 +45,11 @@ class Curve {
 
   std::vector<Point> points_;  // attempts do not fall with steps
 };
+
+// By metric.
+using Curves = absl::btree_map<std::string, Curve>;
+
+// Null: nothing of that metric is kept.
+const Curve* FindCurve(const Curves& curves, const std::string& metric);
 
 }  // namespace tuner::core

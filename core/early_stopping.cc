@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -247,7 +246,9 @@ std::optional<double> ChanceToBeat(const Curve& curve, int64_t step, int64_t fin
   return std::clamp(chance / weights, 0.0, 1.0);
 }
 
-bool ComparesCurves(const EarlyStoppingRule& rule) { return !std::holds_alternative<ThresholdRule>(rule); }
+bool ComparesCurves(const std::optional<EarlyStoppingRule>& rule) {
+  return rule && !std::holds_alternative<ThresholdRule>(*rule);
+}
 
 std::optional<std::string> ReasonToStop(const EarlyStoppingRule& rule, const Objective& objective,
                                         const JudgedTrial& trial) {

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <variant>
 
 #include "absl/types/span.h"
 #include "core/curve.h"
@@ -33,8 +32,8 @@ struct JudgedTrial {
 std::optional<std::string> ReasonToStop(const EarlyStoppingRule& rule, const Objective& objective,
                                         const JudgedTrial& trial);
 
-// Whether the rule looks at other trials' curves.
-bool ComparesCurves(const EarlyStoppingRule& rule);
+// Whether there is a rule, and it looks at other trials' curves.
+bool ComparesCurves(const std::optional<EarlyStoppingRule>& rule);
 
 // Chance that the value at `final_step` is better than `than`, as the values up to `step` let expect (CurveRule).
 // nullopt: there are fewer than three.

@@ -9,11 +9,6 @@
 namespace tuner::core {
 namespace {
 
-const Curve* Find(const HealthSight& sight, const std::string& metric) {
-  const auto it = sight.curves->find(metric);
-  return it == sight.curves->end() ? nullptr : &it->second;
-}
-
 std::optional<std::string> Check(const HealthRule& rule, const NotFiniteCheck&, const HealthSight& sight) {
   if (sight.metric != rule.metric || std::isfinite(sight.value)) return std::nullopt;
   return absl::StrCat(rule.metric, " was ", FormatValue(sight.value), " at step ", sight.step);
@@ -26,7 +21,7 @@ std::optional<std::string> Check(const HealthRule& rule, const ExplodingCheck& c
 }
 
 std::optional<std::string> Check(const HealthRule& rule, const NotDecreasingCheck& check, const HealthSight& sight) {
-  const Curve* curve = sight.metric == rule.metric ? Find(sight, rule.metric) : nullptr;
+  const Curve* curve = sight.metric == rule.metric ? FindCurve(*sight.curves, rule.metric) : nullptr;
   if (curve == nullptr || curve->CountUpTo(sight.step) == 0) return std::nullopt;
   const std::vector<Curve::Point>& points = curve->points();
   const double least = points[static_cast<size_t>(curve->CountUpTo(sight.step)) - 1].min;
@@ -39,8 +34,8 @@ std::optional<std::string> Check(const HealthRule& rule, const NotDecreasingChec
 
 std::optional<std::string> Check(const HealthRule& rule, const OverfittingCheck& check, const HealthSight& sight) {
   if (sight.metric != rule.metric && sight.metric != check.training_metric) return std::nullopt;
-  const Curve* own = Find(sight, rule.metric);
-  const Curve* training = Find(sight, check.training_metric);
+  const Curve* own = FindCurve(*sight.curves, rule.metric);
+  const Curve* training = FindCurve(*sight.curves, check.training_metric);
   const auto value_of = [&](const Curve* curve) { return curve ? curve->ValueAt(sight.step) : std::nullopt; };
   const std::optional<double> a = value_of(own);
   const std::optional<double> b = value_of(training);

@@ -18,7 +18,7 @@ struct HealthSight {
   std::string metric;  // that was just measured
   double value = 0;
   int64_t step = 0;
-  const absl::btree_map<std::string, Curve>* curves = nullptr;  // of the trial, by metric
+  const Curves* curves = nullptr;  // of the trial, by metric
   // Time that earlier attempts took, and of the present one so far; the last step before it.
   absl::Duration earlier;
   absl::Duration elapsed;

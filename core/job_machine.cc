@@ -178,7 +178,7 @@ void Machine::On(const TrialStopAsked& event) {
     StopTrial(*trial, TrialState::kStopped, reason);
   } else if (!IsTerminal(trial->state)) {
     Trial ended = *trial;
-    if (!ended.rungs.empty()) ended.final_metrics[state_.spec().objective.metric] = ended.rungs.back().objective;
+    TakeRungResult(ended);
     EndTrial(std::move(ended), TrialState::kStopped, reason);
   }
   Reply(Answer{.trials = {event.trial}});
@@ -222,13 +222,13 @@ void Machine::BeginJobStop(JobStatus as, const std::string& reason) {
     Trial trial = *state_.FindTrial(number);
     // A promoted one that had no slot yet ends as the paused one that it was.
     const bool was_paused = !trial.rungs.empty();
-    if (was_paused) trial.final_metrics[state_.spec().objective.metric] = trial.rungs.back().objective;
+    TakeRungResult(trial);
     EndTrial(std::move(trial), was_paused ? TrialState::kEarlyStopped : TrialState::kStopped,
              absl::StrCat("its job ended: ", reason));
   }
   for (int32_t number : paused) {
     Trial trial = *state_.FindTrial(number);
-    trial.final_metrics[state_.spec().objective.metric] = trial.rungs.back().objective;
+    TakeRungResult(trial);
     const std::string reached = AtRung(trial.rungs.back());
     EndTrial(std::move(trial), TrialState::kEarlyStopped,
              absl::StrCat(reached, ", and was not promoted: its job ended: ", reason));

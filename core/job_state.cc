@@ -22,11 +22,11 @@ bool ComesAfter(const TrialMetrics::Last& a, const TrialMetrics::Last& b) {
 
 JobState::JobState(JobSpec spec) : spec_(std::move(spec)), watched_(WatchedMetrics(spec_.health_rules)) {
   if (spec_.early_stopping || spec_.resources) watched_.insert(spec_.objective.metric);
-  keeps_curves_ = spec_.early_stopping && ComparesCurves(*spec_.early_stopping);
+  keeps_curves_ = ComparesCurves(spec_.early_stopping);
 }
 
-const absl::btree_map<std::string, Curve>& JobState::CurvesOf(int32_t number) const {
-  static const absl::btree_map<std::string, Curve> kNone;
+const Curves& JobState::CurvesOf(int32_t number) const {
+  static const Curves kNone;
   const auto it = curves_.find(number);
   return it == curves_.end() ? kNone : it->second;
 }

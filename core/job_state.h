@@ -81,7 +81,7 @@ class JobState {
   const TrialMetrics* FindMetrics(int32_t number) const;  // null once the trial has ended
   // Learning curves of a trial by metric, of the metrics that rules look at; empty: there are none. Of an ended trial
   // the objective's, and only if the job's rule compares trials.
-  const absl::btree_map<std::string, Curve>& CurvesOf(int32_t number) const;
+  const Curves& CurvesOf(int32_t number) const;
   // Whether ended trials' objective curves are kept; a loaded job is given them by Apply of their measurements.
   bool keeps_curves() const { return keeps_curves_; }
   // What the strategy has been shown: results of rungs and finished trials.
@@ -129,7 +129,7 @@ class JobState {
   absl::flat_hash_map<int32_t, TrialMetrics> metrics_;
   std::set<std::string> watched_;  // metrics of which curves are kept
   bool keeps_curves_ = false;
-  absl::flat_hash_map<int32_t, absl::btree_map<std::string, Curve>> curves_;
+  absl::flat_hash_map<int32_t, Curves> curves_;
   std::set<int32_t> queued_, active_, paused_, retrying_;
   int64_t queued_new_ = 0;
   int imported_failed_ = 0;

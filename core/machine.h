@@ -87,6 +87,7 @@ class Machine {
   // Of a trial whose attempt has ended by itself or was ended for that: paused at a rung, or ended by its values.
   void EndRun(Trial trial, std::string reason);
   void ReachRung(Trial trial, const std::string& reason);
+  void TakeRungResult(Trial& trial) const;
   std::string AtRung(const RungResult& rung) const;  // what it came to, as a part of a sentence
   // Of a stopping trial whose attempt has ended: what it was stopped as.
   void EndStopped(Trial trial);

@@ -31,11 +31,6 @@ Earlier EarlierAttempts(const Trial& trial, const Curve* curve) {
   return out;
 }
 
-const Curve* FindCurve(const absl::btree_map<std::string, Curve>& curves, const std::string& metric) {
-  const auto it = curves.find(metric);
-  return it == curves.end() ? nullptr : &it->second;
-}
-
 }  // namespace
 
 void Machine::CountSteps(Trial& trial, const std::vector<Measurement>& added) const {
@@ -70,7 +65,7 @@ void Machine::Judge(int32_t number, const std::vector<Measurement>& added) {
 
 bool Machine::JudgeHealth(const Trial& current, const Measurement& measurement, bool newest) {
   const std::vector<HealthRule>& rules = state_.spec().health_rules;
-  const auto& curves = state_.CurvesOf(current.number);
+  const Curves& curves = state_.CurvesOf(current.number);
   for (size_t i = 0; i < rules.size(); ++i) {
     const bool told = std::ranges::any_of(
         current.warnings, [&](const HealthWarning& warning) { return warning.rule == static_cast<int32_t>(i); });
@@ -123,10 +118,11 @@ void Machine::JudgeEarlyStop(const Trial& trial, int64_t step) {
   const Curve* own = FindCurve(state_.CurvesOf(trial.number), metric);
   if (own == nullptr || own->empty()) return;  // none of its values was finite
   std::vector<ReferenceCurve> others;
-  for (const Trial& other : state_.trials()) {
-    if (!state_.keeps_curves()) break;
-    const Curve* curve = other.number == trial.number ? nullptr : FindCurve(state_.CurvesOf(other.number), metric);
-    if (curve != nullptr) others.push_back({curve, other.state == TrialState::kCompleted});
+  if (state_.keeps_curves()) {
+    for (const Trial& other : state_.trials()) {
+      const Curve* curve = other.number == trial.number ? nullptr : FindCurve(state_.CurvesOf(other.number), metric);
+      if (curve != nullptr) others.push_back({curve, other.state == TrialState::kCompleted});
+    }
   }
   const JudgedTrial judged{.curve = own, .step = step, .others = others, .best_final = state_.header().best_objective};
   const std::optional<std::string> reason =
@@ -144,15 +140,21 @@ std::string Machine::AtRung(const RungResult& rung) const {
                       FormatValue(rung.objective));
 }
 
+// So that it ends with what it was paused with.
+void Machine::TakeRungResult(Trial& trial) const {
+  if (!trial.rungs.empty()) trial.final_metrics[state_.spec().objective.metric] = trial.rungs.back().objective;
+}
+
 void Machine::ReachRung(Trial trial, const std::string& reason) {
   const std::string& metric = state_.spec().objective.metric;
   // What a step beyond its resource gave is not counted; what its worker told at the end is.
-  const TrialMetrics* measured = state_.FindMetrics(trial.number);
-  const auto last = measured == nullptr ? decltype(measured->last.end())() : measured->last.find(metric);
-  if (measured != nullptr && last != measured->last.end() && last->second.step > trial.resource) {
+  if (const TrialMetrics* measured = state_.FindMetrics(trial.number)) {
+    const auto last = measured->last.find(metric);
     const Curve* curve = FindCurve(state_.CurvesOf(trial.number), metric);
-    const std::optional<double> value = curve == nullptr ? std::nullopt : curve->ValueAt(trial.resource);
-    if (value) trial.final_metrics.try_emplace(metric, *value);
+    if (curve != nullptr && last != measured->last.end() && last->second.step > trial.resource) {
+      const std::optional<double> value = curve->ValueAt(trial.resource);
+      if (value) trial.final_metrics.try_emplace(metric, *value);
+    }
   }
   Trial probe = trial;
   FillFinalValues(probe);

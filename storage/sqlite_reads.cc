@@ -34,6 +34,24 @@ PlacedMeasurement ReadMeasurement(const Query& row, int32_t trial) {
   return {row.Int(3), {trial, std::move(measurement)}};
 }
 
+// In the order in which they came.
+std::vector<core::MeasurementPut> InOrder(std::vector<PlacedMeasurement> placed) {
+  std::ranges::sort(placed, {}, &PlacedMeasurement::place);
+  std::vector<core::MeasurementPut> measurements;
+  measurements.reserve(placed.size());
+  for (PlacedMeasurement& one : placed) measurements.push_back(std::move(one.put));
+  return measurements;
+}
+
+// The job's key in the other tables.
+absl::StatusOr<int64_t> ReadJobKey(Connection& connection, const std::string& job_id) {
+  Query rows = connection.Prepare("SELECT id FROM jobs WHERE name = ?");
+  const absl::StatusOr<bool> row = rows.Bind(absl::string_view(job_id)).Next();
+  if (!row.ok()) return row.status();
+  if (!*row) return NoSuchJob(job_id);
+  return rows.Int(0);
+}
+
 absl::Status AppendMeasurements(Connection& connection, int64_t job, int32_t trial,
                                 std::vector<PlacedMeasurement>& out) {
   Query rows = connection.Prepare(
@@ -129,10 +147,9 @@ absl::StatusOr<core::Trial> DecodeTrial(const Connection& connection, absl::stri
 absl::StatusOr<std::vector<core::Measurement>> MeasurementsOf(Connection& connection, int64_t job, int32_t trial) {
   std::vector<PlacedMeasurement> placed;
   if (absl::Status status = AppendMeasurements(connection, job, trial, placed); !status.ok()) return status;
-  std::ranges::sort(placed, {}, &PlacedMeasurement::place);
   std::vector<core::Measurement> measurements;
   measurements.reserve(placed.size());
-  for (PlacedMeasurement& one : placed) measurements.push_back(std::move(one.put.measurement));
+  for (core::MeasurementPut& put : InOrder(std::move(placed))) measurements.push_back(std::move(put.measurement));
   return measurements;
 }
 
@@ -169,9 +186,7 @@ absl::StatusOr<LoadedJob> LoadJobFrom(Connection& connection, const std::string&
     absl::Status status = AppendMeasurements(connection, job->id, trial.number, placed);
     if (!status.ok()) return status;
   }
-  std::ranges::sort(placed, {}, &PlacedMeasurement::place);
-  loaded.measurements.reserve(placed.size());
-  for (PlacedMeasurement& one : placed) loaded.measurements.push_back(std::move(one.put));
+  loaded.measurements = InOrder(std::move(placed));
   Query due = connection.Prepare("SELECT record FROM notifications WHERE job = ? AND due = 1 ORDER BY number");
   due.Bind(job->id);
   for (;;) {
@@ -189,11 +204,11 @@ absl::StatusOr<std::vector<core::MeasurementPut>> ReadMetricFrom(Connection& con
                                                                  const std::string& metric) {
   const absl::StatusOr<Transaction> transaction = Transaction::Begin(connection, Transaction::Kind::kRead);
   if (!transaction.ok()) return transaction.status();
-  const absl::StatusOr<JobRow> job = ReadJobRow(connection, job_id);
+  const absl::StatusOr<int64_t> job = ReadJobKey(connection, job_id);
   if (!job.ok()) return job.status();
   Query rows = connection.Prepare(
       "SELECT attempt, metric, step, place, value, time, source, trial FROM measurements WHERE job = ? AND metric = ?");
-  rows.Bind(job->id).Bind(absl::string_view(metric));
+  rows.Bind(*job).Bind(absl::string_view(metric));
   std::vector<PlacedMeasurement> placed;
   for (;;) {
     const absl::StatusOr<bool> row = rows.Next();
@@ -201,11 +216,7 @@ absl::StatusOr<std::vector<core::MeasurementPut>> ReadMetricFrom(Connection& con
     if (!*row) break;
     placed.push_back(ReadMeasurement(rows, static_cast<int32_t>(rows.Int(7))));
   }
-  std::ranges::sort(placed, {}, &PlacedMeasurement::place);
-  std::vector<core::MeasurementPut> measurements;
-  measurements.reserve(placed.size());
-  for (PlacedMeasurement& one : placed) measurements.push_back(std::move(one.put));
-  return measurements;
+  return InOrder(std::move(placed));
 }
 
 absl::StatusOr<JobRecord> ReadJobFrom(Connection& connection, const std::string& job_id) {
@@ -217,13 +228,11 @@ absl::StatusOr<JobRecord> ReadJobFrom(Connection& connection, const std::string&
 absl::StatusOr<core::ParentJobs> ReadParentsFrom(Connection& connection, const std::string& job_id) {
   const absl::StatusOr<Transaction> transaction = Transaction::Begin(connection, Transaction::Kind::kRead);
   if (!transaction.ok()) return transaction.status();
-  Query jobs = connection.Prepare("SELECT id FROM jobs WHERE name = ?");
-  const absl::StatusOr<bool> found = jobs.Bind(absl::string_view(job_id)).Next();
-  if (!found.ok()) return found.status();
-  if (!*found) return NoSuchJob(job_id);
+  const absl::StatusOr<int64_t> job = ReadJobKey(connection, job_id);
+  if (!job.ok()) return job.status();
   core::ParentJobs parents;
   Query rows = connection.Prepare("SELECT record FROM job_parents WHERE job = ? ORDER BY place");
-  rows.Bind(jobs.Int(0));
+  rows.Bind(*job);
   for (;;) {
     const absl::StatusOr<bool> row = rows.Next();
     if (!row.ok()) return row.status();
@@ -283,14 +292,11 @@ absl::StatusOr<ChangePage> ReadChangesFrom(Connection& connection, const std::st
 absl::StatusOr<TrialPage::Entry> ReadTrialFrom(Connection& connection, const std::string& job_id, int32_t number) {
   const absl::StatusOr<Transaction> transaction = Transaction::Begin(connection, Transaction::Kind::kRead);
   if (!transaction.ok()) return transaction.status();
-  Query jobs = connection.Prepare("SELECT id FROM jobs WHERE name = ?");
-  const absl::StatusOr<bool> found = jobs.Bind(absl::string_view(job_id)).Next();
-  if (!found.ok()) return found.status();
-  if (!*found) return NoSuchJob(job_id);
-  const int64_t job = jobs.Int(0);
-  absl::StatusOr<core::Trial> trial = ReadTrialRow(connection, job, job_id, number);
+  const absl::StatusOr<int64_t> job = ReadJobKey(connection, job_id);
+  if (!job.ok()) return job.status();
+  absl::StatusOr<core::Trial> trial = ReadTrialRow(connection, *job, job_id, number);
   if (!trial.ok()) return trial.status();
-  absl::StatusOr<std::vector<core::Measurement>> measurements = MeasurementsOf(connection, job, number);
+  absl::StatusOr<std::vector<core::Measurement>> measurements = MeasurementsOf(connection, *job, number);
   if (!measurements.ok()) return measurements.status();
   return TrialPage::Entry{job_id, *std::move(trial), *std::move(measurements)};
 }
@@ -299,14 +305,12 @@ absl::StatusOr<std::vector<core::Trial>> ReadTrialsFrom(Connection& connection, 
                                                         absl::Span<const int32_t> numbers) {
   const absl::StatusOr<Transaction> transaction = Transaction::Begin(connection, Transaction::Kind::kRead);
   if (!transaction.ok()) return transaction.status();
-  Query jobs = connection.Prepare("SELECT id FROM jobs WHERE name = ?");
-  const absl::StatusOr<bool> found = jobs.Bind(absl::string_view(job_id)).Next();
-  if (!found.ok()) return found.status();
-  if (!*found) return NoSuchJob(job_id);
+  const absl::StatusOr<int64_t> job = ReadJobKey(connection, job_id);
+  if (!job.ok()) return job.status();
   std::vector<core::Trial> trials;
   trials.reserve(numbers.size());
   for (const int32_t number : numbers) {
-    absl::StatusOr<core::Trial> trial = ReadTrialRow(connection, jobs.Int(0), job_id, number);
+    absl::StatusOr<core::Trial> trial = ReadTrialRow(connection, *job, job_id, number);
     if (!trial.ok()) return trial.status();
     trials.push_back(*std::move(trial));
   }

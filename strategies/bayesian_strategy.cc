@@ -184,20 +184,25 @@ class BayesianStrategy : public Strategy {
   void Learn(const core::Trial& trial, int64_t resource) {
     Units units = encoder_.Units(trial.parameters);
     known_.insert(units);
-    for (size_t i = 0; i < outputs_.size(); ++i) {
-      const double value = outputs_[i].ValueOf(trial);
-      if (encoder_.with_fidelity()) {
-        observations_[i].AddAt(encoder_, units, value, FidelityOf(trial, resource), resources_ ? resource : 0,
-                               trial.number);
-      } else {
-        observations_[i].Add(encoder_, units, value);
-      }
-    }
+    const double fidelity = encoder_.with_fidelity() ? FidelityOf(trial, resource) : 1;
+    AddRow(units, trial, fidelity, resource, trial.number);
     if (trial.state == core::TrialState::kCompleted) longest_ = std::max(longest_, resource);
     finished_at_.push_back(finished_);
     units_.push_back(std::move(units));
     trials_.push_back(trial.number);
     if (fit_.has_value()) AppendTo(*fit_, known() - 1);
+  }
+
+  // The trial's value of each output, under `number` among the rows. Fidelity and resource count where they are known.
+  void AddRow(const Units& units, const core::Trial& trial, double fidelity, int64_t resource, int32_t number) {
+    for (size_t i = 0; i < outputs_.size(); ++i) {
+      const double value = outputs_[i].ValueOf(trial);
+      if (encoder_.with_fidelity()) {
+        observations_[i].AddAt(encoder_, units, value, fidelity, resources_ ? resource : 0, number);
+      } else {
+        observations_[i].Add(encoder_, units, value);
+      }
+    }
   }
 
   // Where between nothing and a whole trial, on the scale of the logarithm. Of a job without stated resources, a trial
@@ -244,15 +249,8 @@ class BayesianStrategy : public Strategy {
     }
     for (const size_t place : ChosenRows(values, kMostParentRows, seed_)) {
       ParentRow& row = rows[place];
-      for (size_t i = 0; i < outputs_.size(); ++i) {
-        const double value = outputs_[i].ValueOf(*row.trial);
-        if (encoder_.with_fidelity()) {  // they ran to their end
-          observations_[i].AddAt(encoder_, row.units, value, 1, resources_ ? resources_->max : 0, -next_parent_row_);
-        } else {
-          observations_[i].Add(encoder_, row.units, value);
-        }
-      }
-      ++next_parent_row_;
+      // They ran to their end.
+      AddRow(row.units, *row.trial, /*fidelity=*/1, resources_ ? resources_->max : 0, -next_parent_row_++);
       if (!row.inside) encoder_.Snap(absl::MakeSpan(row.units));  // where the search may begin
       finished_at_.push_back(0);
       units_.push_back(std::move(row.units));

@@ -42,13 +42,16 @@ struct Entry {
 
   auto operator<=>(const Entry&) const = default;
 };
-// Trials that are compared with each other: by rung, in order of value.
-using Group = std::vector<std::vector<Entry>>;
-
 struct Place {
   int64_t group = 0;
   int bracket = 0;
   int64_t begin = 0;  // first ordinal of its round of the bracket
+};
+
+// Trials that are compared with each other.
+struct Group {
+  Place first;                            // of its first entry
+  std::vector<std::vector<Entry>> rungs;  // in order of value
 };
 
 class HyperbandStrategy : public Strategy {
@@ -151,10 +154,9 @@ class HyperbandStrategy : public Strategy {
     const Place place = PlaceOf(*trial.ordinal);
     const std::optional<size_t> rung = RungOf(place.bracket, steps);
     if (!rung) return;
-    Group& group = groups_[place.group];
-    group.resize(brackets_[static_cast<size_t>(place.bracket)].rungs.size());
-    begins_.try_emplace(place.group, place);
-    std::vector<Entry>& entries = group[*rung];
+    const auto [group, added] = groups_.try_emplace(place.group, Group{.first = place, .rungs = {}});
+    if (added) group->second.rungs.resize(brackets_[static_cast<size_t>(place.bracket)].rungs.size());
+    std::vector<Entry>& entries = group->second.rungs[*rung];
     const Entry entry{value, trial.number};
     entries.insert(std::ranges::upper_bound(entries, entry), entry);
   }
@@ -187,24 +189,23 @@ class HyperbandStrategy : public Strategy {
     };
     std::vector<Candidate> candidates;
     for (const auto& [id, group] : groups_) {
-      const Place& place = begins_.at(id);
-      const std::vector<Rung>& rungs = brackets_[static_cast<size_t>(place.bracket)].rungs;
+      const std::vector<Rung>& rungs = brackets_[static_cast<size_t>(group.first.bracket)].rungs;
       // Of a synchronous bracket that is not full yet, more come unless there is no room for them.
       int64_t members = rungs.front().size;
-      if (full) members = std::min(members, context.ordinal - place.begin);
+      if (full) members = std::min(members, context.ordinal - group.first.begin);
       for (size_t i = 0; i + 1 < rungs.size(); ++i) {
-        const std::optional<int64_t> best = Promotable(group[i], i == 0 ? nullptr : &group[i - 1], members);
+        const std::optional<int64_t> best = Promotable(group.rungs[i], i == 0 ? nullptr : &group.rungs[i - 1], members);
         if (!best) break;
-        const int64_t ranked = std::min(*best, static_cast<int64_t>(group[i].size()));
+        const int64_t ranked = std::min(*best, static_cast<int64_t>(group.rungs[i].size()));
         for (int64_t rank = 0; rank < ranked; ++rank) {
-          const Entry& entry = group[i][static_cast<size_t>(rank)];
+          const Entry& entry = group.rungs[i][static_cast<size_t>(rank)];
           const auto found = paused.find(entry.trial);
           if (entry.value == kWorst || found == paused.end() || found->second != rungs[i].steps) continue;
           candidates.push_back(
               {rungs[i].steps, id, rank,
                ResumeTrial{.trial = entry.trial,
                            .resource = rungs[i + 1].steps,
-                           .reason = absl::StrCat("number ", rank + 1, " of ", group[i].size(), " at resource ",
+                           .reason = absl::StrCat("number ", rank + 1, " of ", group.rungs[i].size(), " at resource ",
                                                   rungs[i].steps, ", where the best ", *best, " go on")}});
         }
         members = ranked;
@@ -228,7 +229,6 @@ class HyperbandStrategy : public Strategy {
 
   int64_t observed_ = 0;
   std::map<int64_t, Group> groups_;
-  std::map<int64_t, Place> begins_;  // of a group's first entry
   absl::flat_hash_set<int32_t> ended_;
 };
 

@@ -34,9 +34,6 @@ absl::StatusOr<v1::TuningJobSpec> Cloned(const v1::TuningJob& job, const CloneOp
   for (int i = 0; i < spec.trial().inputs_size(); ++i) {
     spec.mutable_trial()->mutable_inputs(i)->clear_artifact_path();  // looked up again
   }
-  for (const std::string& change : options.changes) {
-    if (absl::Status status = Change(change, spec); !status.ok()) return status;
-  }
   if (options.max_trials) spec.mutable_limits()->set_max_trials(*options.max_trials);
   if (options.max_parallel_trials) spec.mutable_limits()->set_max_parallel_trials(*options.max_parallel_trials);
   if (options.warm_start || !options.warm_start_type.empty()) {

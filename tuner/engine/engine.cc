@@ -504,7 +504,7 @@ absl::Status EngineImpl::Load(JobRunner& job) {
   if (!spec.ok()) {
     return absl::DataLossError(absl::StrCat("the stored specification cannot be read: ", spec.status().message()));
   }
-  if (spec->early_stopping && core::ComparesCurves(*spec->early_stopping)) {
+  if (core::ComparesCurves(spec->early_stopping)) {
     absl::StatusOr<std::vector<core::MeasurementPut>> curves =
         env_.storage->ReadMetric(job.job_id, spec->objective.metric);
     if (!curves.ok()) return curves.status();
