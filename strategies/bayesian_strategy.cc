@@ -83,7 +83,7 @@ class BayesianStrategy : public Strategy {
     }
     observations_.resize(outputs_.size());
     replicates_ = options.duplicates() == v1::BayesianStrategy::REPLICATE;
-    forecasts_ = spec.completion.convergence && outputs_.size() == 1 && !spec.resources;
+    forecasts_ = spec.completion.convergence && objective_count_ == 1 && !spec.resources;
     reuses_ = options.duplicates() == v1::BayesianStrategy::REUSE;
     initial_trials_ = options.has_initial_trials() ? options.initial_trials() : DefaultInitialTrials(spec);
     fingerprint_ = gp::NumericFingerprint();
@@ -507,14 +507,16 @@ class BayesianStrategy : public Strategy {
   // What the best next trial is expected to gain.
   std::optional<core::Forecast> ForecastOf(const JobModel& model, const Eigen::MatrixXd& pending,
                                            const gp::SearchContext& search, const SuggestContext& context) const {
-    const gp::Posterior& posterior = model.posterior(0);
-    const gp::LogExpectedImprovement improvement(posterior, pending);
+    const std::optional<double> best = model.BestMean();
+    if (!best) return std::nullopt;  // a point that keeps the constraints would be all gain
+    const std::unique_ptr<gp::Acquisition> improvement = model.MakeAcquisition(0, 0, pending);
     const std::vector<gp::Optimum> found =
-        gp::Maximise(improvement, search, settings_.search,
+        gp::Maximise(*improvement, search, settings_.search,
                      core::Rng(seed_, static_cast<uint64_t>(context.ordinal), kForecastStream));
     if (found.empty()) return std::nullopt;
-    const double slope = model.warp(0).InverseSlope(posterior.MeanAtPoints().maxCoeff());
-    return core::Forecast{.gain = std::exp(found.front().value) * slope, .noise = std::sqrt(posterior.noise()) * slope};
+    const double slope = model.warp(0).InverseSlope(*best);
+    return core::Forecast{.gain = std::exp(found.front().value) * slope,
+                          .noise = std::sqrt(model.posterior(0).noise()) * slope};
   }
 
   static double AtTurn(const std::vector<double>& values, int64_t ordinal) {

@@ -215,6 +215,20 @@ TEST(TransferTest, TheBestOfEachParentComesFirst) {
   }
 }
 
+// What is left to gain is that of the objective, not of what the parents leave of it: nothing, here.
+TEST(TransferTest, ForecastsTheGainOfTheObjective) {
+  core::JobSpec spec = SpecOf("bayesian", Square());
+  spec.limits.max_trials = 40;
+  spec.completion.convergence = true;
+  StartFrom(spec, WarmStart::Type::kTransfer, {BowlParent(30)});
+  const auto strategy = MakeStrategy(spec);
+  const auto away = [](int i) { return ParameterMap{{"x", 0.6 + 0.04 * i}, {"y", 0.1 + 0.02 * ((i * 7) % 10)}}; };
+  for (int i = 0; i < 10; ++i) Tell(*strategy, Finished{TrialAt(i + 1, away(i), 100 * Bowl(away(i)) + 7)});
+  const std::optional<core::Forecast> forecast = Ask(*strategy, 10).forecast;
+  ASSERT_TRUE(forecast);
+  EXPECT_GT(forecast->gain, 10);
+}
+
 // Proposals of warm-started jobs are recomputed from their basis by a strategy that never saw the fits.
 TEST(WarmStartTest, ABasisIsEnoughToReplay) {
   for (const WarmStart::Type type : {WarmStart::Type::kIdentical, WarmStart::Type::kTransfer}) {
