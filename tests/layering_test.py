@@ -20,7 +20,7 @@ RULES = {
     "core": (set(), {"absl", "re2"}),
     "proto": ({"core", GENERATED}, {"absl", "google", "yaml-cpp"}),
     "strategies": ({"core", "proto", GENERATED}, {"absl", "google", "re2", "Eigen", "boost", "nlopt.hpp"}),
-    "executors": ({"core", "proto", GENERATED}, {"absl", "google", "re2", "boost", "openssl"}),
+    "executors": ({"core", "proto", GENERATED}, {"absl", "google", "re2", "boost", "openssl", "curl", "nlohmann"}),
     "storage": ({"core", "proto", GENERATED}, {"absl", "google", "re2", "sqlite3.h"}),
     "tuner/engine": ({"core", "proto", GENERATED} | BACK_ENDS, {"absl", "google", "re2"}),
     "tuner/requests": ({"core", "proto", GENERATED, "strategies", "executors"}, {"absl", "google", "openssl", "boost"}),
