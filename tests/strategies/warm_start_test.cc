@@ -180,6 +180,12 @@ TEST(IdenticalTest, ParentsStandInForTheDesign) {
   EXPECT_EQ(first.basis.kind, core::Basis::Kind::kFresh);
   EXPECT_EQ(first.basis.known_prefix, 0);
   EXPECT_LT(Bowl(Points(first).front()), 0.02);
+  EXPECT_THAT(strategy->model()->Data().trials, SizeIs(20));
+  Tell(*strategy, Finished{TrialAt(1, Points(first).front(), 0.5)});
+  const auto nearest = strategy->model()->Nearest(Points(first).front(), 5);  // parents' have no number here
+  ASSERT_THAT(nearest, SizeIs(1));
+  EXPECT_EQ(nearest.front().trial, 1);
+  EXPECT_THAT(strategy->model()->LeaveOneOut(), SizeIs(1));
 }
 
 TEST(IdenticalTest, NoPointOfAParentComesAgain) {
