@@ -37,8 +37,6 @@ constexpr size_t kMostParentRows = 500;
 
 constexpr int kMostInitialTrials = 11;
 constexpr double kMostInitialShare = 0.25;  // of max_trials
-// Results, in designs, from which on parents are doubted by what the own model predicts.
-constexpr int kDesignsForDoubt = 2;
 
 class BayesianStrategy : public Strategy {
  public:
@@ -323,10 +321,7 @@ class BayesianStrategy : public Strategy {
           gp::RankWeights(own.labels(), others, ranked(own.LeaveOneOut()), options,
                           core::Rng(seed_, static_cast<uint64_t>(known()), kRankStream));
       blends[i] = gp::ExplainLabels(own.points(), own.labels(), posteriors, weights, movable_);
-      // Of a few results, mostly near each other, the own model always seems to know enough.
-      const bool many = known() > kDesignsForDoubt * std::max(whole_design_, initial_trials_);
-      if (blends[i].unexplained > settings_.disbelief ||
-          (many && !gp::PredictsBetter(own, blends[i], settings_.constant_mean))) {
+      if (blends[i].unexplained > settings_.disbelief || !gp::PredictsBetter(own, blends[i], settings_.constant_mean)) {
         blends[i].others.clear();
         blends[i].deviation = 1;
       }
