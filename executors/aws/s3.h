@@ -70,8 +70,10 @@ class S3Client {
   struct Part;
   struct Source;
   std::string UrlOf(const S3Uri& uri, const std::string& query) const;
-  absl::StatusOr<HttpResponse> Send(HttpRequest request, const std::string& operation, const S3Uri& uri,
+  absl::StatusOr<HttpResponse> Send(ServiceClient::Call call, const std::string& operation, const S3Uri& uri,
                                     const std::string& query, const CallOptions& options);
+  ServiceClient::Call Request(std::string method) const;
+  ServiceClient::Call Transfer(std::string method) const;
   absl::Status Put(const Source& source, const S3Uri& to, const CallOptions& options);
   absl::Status PutWhole(const Source& source, const S3Uri& to, const CallOptions& options);
   absl::Status PutMultipart(const Source& source, const S3Uri& to, const CallOptions& options);
