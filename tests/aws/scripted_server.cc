@@ -143,8 +143,9 @@ void ScriptedServer::Serve(int fd) {
     std::string head = absl::StrCat("HTTP/1.1 ", reply.code, " x\r\n");
     if (reply.headers.count("Content-Length") == 0) reply.headers["Content-Length"] = absl::StrCat(reply.body.size());
     for (const auto& [name, value] : reply.headers) absl::StrAppend(&head, name, ": ", value, "\r\n");
-    const std::string sent =
-        request.method == "HEAD" ? "" : reply.body.substr(0, reply.body.size() - std::min(reply.cut, reply.body.size()));
+    const std::string sent = request.method == "HEAD"
+                                 ? ""
+                                 : reply.body.substr(0, reply.body.size() - std::min(reply.cut, reply.body.size()));
     if (!SendAll(fd, absl::StrCat(head, "\r\n", sent)) || reply.cut > 0) break;
   }
   absl::MutexLock lock(&mutex_);

@@ -1,8 +1,8 @@
 // Signs what stands on standard input, one JSON object a line, and prints what is to be sent beside it, one JSON object
 // a line: {"url": ..., "headers": [[name, value], ...]} or {"error": ...}. For sigv4_botocore_test.py.
 //
-// In: method, service, region, time (Unix seconds), access_key_id, secret_access_key, session_token, headers, payload_hash,
-// and the URL either as `url`, or as `base`, `segments` and `params` that are to be encoded.
+// In: method, service, region, time (Unix seconds), access_key_id, secret_access_key, session_token, headers,
+// payload_hash, and the URL either as `url`, or as `base`, `segments` and `params` that are to be encoded.
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>

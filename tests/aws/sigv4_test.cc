@@ -44,10 +44,11 @@ TEST(SigV4Test, SignsAsThePublishedSuite) {
 }
 
 TEST(SigV4Test, SignsAsTheExampleOfIam) {
-  const absl::StatusOr<Headers> added =
-      Sign({"GET", "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08",
-            {{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}}, HexSha256("")},
-           {"iam", "us-east-1"}, kSuiteKeys, SuiteTime());
+  const absl::StatusOr<Headers> added = Sign({"GET",
+                                              "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08",
+                                              {{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}},
+                                              HexSha256("")},
+                                             {"iam", "us-east-1"}, kSuiteKeys, SuiteTime());
   ASSERT_TRUE(added.ok()) << added.status();
   EXPECT_EQ(added->back().second,
             "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request, "
@@ -80,8 +81,10 @@ TEST(SigV4Test, NormalisesAndEncodesPathsExceptOfS3) {
 }
 
 TEST(SigV4Test, FoldsHeadersAndLeavesOutWhatProxiesChange) {
-  const SigningRequest request = {
-      "GET", "https://h/", {{"b", "  2   3 "}, {"A", "x"}, {"a", "y"}, {"User-Agent", "tuner"}, {"TE", "gzip"}}, "hash"};
+  const SigningRequest request = {"GET",
+                                  "https://h/",
+                                  {{"b", "  2   3 "}, {"A", "x"}, {"a", "y"}, {"User-Agent", "tuner"}, {"TE", "gzip"}},
+                                  "hash"};
   EXPECT_EQ(*CanonicalRequest(request, {"sagemaker", "r"}), "GET\n/\n\na:x,y\nb:2 3\n\na;b\nhash");
 }
 
