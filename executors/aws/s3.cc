@@ -143,16 +143,10 @@ S3Client::S3Client(S3Options options, AwsServices services)
       path_style_(!options_.service.endpoint.empty()),
       client_(options_.service, services) {}
 
-std::string S3Client::UrlOf(const S3Uri& uri, const std::string& query) const {
-  const std::string& endpoint = client_.options().endpoint;
-  std::string url;
-  if (path_style_ || !IsHostLabel(uri.bucket)) {
-    url = absl::StrCat(endpoint, "/", uri.bucket);
-  } else {
-    const size_t host = endpoint.find("://") + 3;
-    url = absl::StrCat(endpoint.substr(0, host), uri.bucket, ".", endpoint.substr(host));
-  }
-  return absl::StrCat(url, EncodeKey(uri.key), query.empty() ? "" : "?", query);
+std::string UrlOf(const S3Uri& uri, absl::string_view endpoint, bool path_style) {
+  if (path_style || !IsHostLabel(uri.bucket)) return absl::StrCat(endpoint, "/", uri.bucket, EncodeKey(uri.key));
+  const size_t host = endpoint.find("://") + 3;
+  return absl::StrCat(endpoint.substr(0, host), uri.bucket, ".", endpoint.substr(host), EncodeKey(uri.key));
 }
 
 absl::StatusOr<HttpResponse> S3Client::Send(ServiceClient::Call call, const std::string& operation, const S3Uri& uri,
@@ -161,7 +155,7 @@ absl::StatusOr<HttpResponse> S3Client::Send(ServiceClient::Call call, const std:
     return absl::InvalidArgumentError(absl::StrCat("\"", uri.bucket, "\" is no name of an S3 bucket"));
   }
   call.operation = absl::StrCat("s3.", operation, " ", uri.ToString());
-  call.request.url = UrlOf(uri, query);
+  call.request.url = absl::StrCat(UrlOf(uri, client_.options().endpoint, path_style_), query.empty() ? "" : "?", query);
   return client_.Send(call, options);
 }
 
