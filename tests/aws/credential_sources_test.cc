@@ -110,6 +110,17 @@ TEST_F(CredentialSourcesTest, OfTheEnvironmentFirst) {
   EXPECT_EQ(Get()->expires, absl::InfiniteFuture());
 }
 
+TEST_F(CredentialSourcesTest, AChosenProfileGoesBeforeTheEnvironment) {
+  Write("credentials", "[prod]\n" + Keys("AKIAPROD"));
+  variables_["AWS_ACCESS_KEY_ID"] = "AKIAENV";
+  variables_["AWS_SECRET_ACCESS_KEY"] = kSecret;
+  variables_["AWS_PROFILE"] = "prod";
+  EXPECT_EQ(Key(), "AKIAENV");
+  const absl::StatusOr<Configuration> chosen = Configuration::Load(testing::EnvironmentOf(variables_), "prod");
+  ASSERT_TRUE(chosen.ok()) << chosen.status();
+  EXPECT_EQ(MakeDefaultCredentials(*chosen, http_, clock_)->Get()->access_key_id, "AKIAPROD");
+}
+
 TEST_F(CredentialSourcesTest, ByWebIdentity) {
   Write("token", "planted==web+identity\n");
   variables_["AWS_WEB_IDENTITY_TOKEN_FILE"] = Path("token");
