@@ -79,8 +79,8 @@ size_t TakeBody(char* data, size_t size, size_t count, void* to) {
     return exchange.refused.ok() ? piece.size() : 0;
   }
   if (exchange.response.body.size() + piece.size() > exchange.request.most_body_bytes) {
-    exchange.refused = absl::ResourceExhaustedError(absl::StrCat(NameOf(exchange.request), ": the answer is longer than ",
-                                                                 exchange.request.most_body_bytes, " bytes"));
+    exchange.refused = absl::ResourceExhaustedError(absl::StrCat(
+        NameOf(exchange.request), ": the answer is longer than ", exchange.request.most_body_bytes, " bytes"));
     return 0;
   }
   absl::StrAppend(&exchange.response.body, piece);
@@ -132,9 +132,9 @@ absl::Status WhatWentWrong(CURLcode code, const HttpRequest& request) {
   const std::string name = NameOf(request);
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
-      return absl::DeadlineExceededError(absl::StrCat(name, " did not answer within ",
-                                                      absl::FormatDuration(request.timeout), " (to connect: ",
-                                                      absl::FormatDuration(request.connect_timeout), ")"));
+      return absl::DeadlineExceededError(
+          absl::StrCat(name, " did not answer within ", absl::FormatDuration(request.timeout),
+                       " (to connect: ", absl::FormatDuration(request.connect_timeout), ")"));
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
       return absl::InvalidArgumentError(absl::StrCat(name, ": ", curl_easy_strerror(code)));
