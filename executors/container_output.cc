@@ -33,7 +33,12 @@ absl::Status OutputFile::Open() {
   return absl::OkStatus();
 }
 
-absl::string_view OutputFile::Unseen(absl::string_view bytes) {
+absl::string_view OutputFile::Unseen(absl::string_view bytes, bool whole) {
+  if (full() && !bytes.empty()) {
+    position_ += static_cast<int64_t>(bytes.size());
+    cut_ = cut_ || position_ > size_;
+    return {};
+  }
   char known[16 << 10];
   while (!bytes.empty() && position_ < size_) {
     const size_t wanted =
@@ -45,8 +50,11 @@ absl::string_view OutputFile::Unseen(absl::string_view bytes) {
     position_ += static_cast<int64_t>(same);
     bytes.remove_prefix(same);
     if (same < static_cast<size_t>(got)) {
-      // The engine is right: an answer that was damaged on its way is in the file.
-      if (ftruncate(fd_.get(), position_) != 0) break;
+      // An answer that was damaged on its way is in the file; or the engine has let go of the beginning.
+      if (!whole || ftruncate(fd_.get(), position_) != 0) {
+        position_ = size_;
+        break;
+      }
       size_ = position_;
     }
   }
@@ -125,7 +133,9 @@ void ContainerOutput::Rewind(int host) {
 
 void ContainerOutput::Take(int host, MetricScanner::Stream stream, absl::string_view bytes) {
   HostFiles& files = *hosts_[static_cast<size_t>(host)];
-  const absl::string_view fresh = files.streams[stream].Unseen(bytes);
+  // Engines keep a bounded log of both: where one has come to its limit, the other's beginning may be gone.
+  const bool whole = !files.streams[1 - stream].full();
+  const absl::string_view fresh = files.streams[stream].Unseen(bytes, whole);
   if (fresh.empty()) return;
   if (several_ && (host == 0 || !first_host_only_)) {
     absl::MutexLock lock(&mutex_);

@@ -34,8 +34,9 @@ class OutputFile {
   absl::Status Open();
   // The stream comes from its beginning again.
   void Rewind() { position_ = 0; }
-  // Takes the next bytes of the stream; `fresh` are those of them that are to be added, and are to be given to Append.
-  absl::string_view Unseen(absl::string_view bytes);
+  // Takes the next bytes of the stream; those that are returned are new, and are to be given to Append. `whole`: the
+  // stream surely comes from its beginning, so what differs from it in the file is wrong.
+  absl::string_view Unseen(absl::string_view bytes, bool whole);
   void Append(absl::string_view fresh);
   // Whether nothing more is kept.
   bool full() const { return size_ >= limit_ || broken_; }

@@ -116,10 +116,10 @@ std::vector<ContainerEntry> ContainerHarness::Containers() {
   return entries.ok() ? *entries : std::vector<ContainerEntry>();
 }
 
-bool ContainerHarness::AwaitNoContainers() {
+bool ContainerHarness::AwaitContainers(size_t count) {
   for (int i = 0; i < kAwaitTries; ++i) {
     const absl::StatusOr<std::vector<ContainerEntry>> entries = engine_.List(OwnLabels(), nullptr);
-    if (entries.ok() && entries->empty()) return true;
+    if (entries.ok() && entries->size() == count) return true;
     poll(nullptr, 0, kAwaitPollMs);
   }
   return false;

@@ -44,8 +44,9 @@ class ContainerHarness : public ExecutorHarness {
   ExecutorContext& context() { return context_; }  // of the next Restart
   // The engine's containers of this harness.
   std::vector<ContainerEntry> Containers();
-  // Returns once there is none of them.
-  bool AwaitNoContainers();
+  // Returns once there are so many of them.
+  bool AwaitContainers(size_t count);
+  bool AwaitNoContainers() { return AwaitContainers(0); }
   const DockerApi& engine() const { return engine_; }
 
  private:
