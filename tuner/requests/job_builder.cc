@@ -68,6 +68,18 @@ void AddExecutorProblems(const v1::TuningJobSpec& wire, const convert::ParsedSpe
   }
 }
 
+// What the executors remark on their options.
+void AddExecutorAdvice(const convert::ParsedSpec& parsed, const core::JobSpec& spec, std::vector<std::string>& advice) {
+  for (size_t i = 0; i < spec.trial.executors.size(); ++i) {
+    const core::Options& options = spec.trial.executors[i].options;
+    const executors::ExecutorKind* kind = executors::FindExecutorKind(options.name);
+    if (kind == nullptr || kind->advise == nullptr) continue;
+    for (const std::string& text : kind->advise(options.bytes, spec)) {
+      advice.push_back(absl::StrCat(parsed.executor_paths[i], ".", text));
+    }
+  }
+}
+
 // Strategies look at the space, the constraints and the limits together, so they are asked when those are in order.
 void AddStrategyProblems(const core::JobSpec& spec, core::Problems& problems) {
   const strategies::StrategyKind* kind = strategies::FindStrategyKind(spec.strategy.name);
@@ -195,6 +207,7 @@ absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::
   ResolveExecutors(checked.spec);
   checked.resolved = convert::ResolveSpec(spec, checked.spec);
   checked.advice = core::Advise(checked.spec);
+  AddExecutorAdvice(parsed, checked.spec, checked.advice);
   return checked;
 }
 
