@@ -131,6 +131,8 @@ struct Preempted {
   std::string reason;
 };
 struct TimerFired {};
+// More of the slots that jobs share were granted to this one: JobState::Volatile::shared_slots.
+struct SlotsGranted {};
 // A try to deliver a notification has ended.
 struct Notified {
   int64_t number = 0;
@@ -140,7 +142,7 @@ struct Notified {
 
 using EventKind = std::variant<Resumed, SuggestAsked, Proposed, LaunchRefused, RunBegan, MetricsSeen, RunFinished,
                                Reported, CompletionTold, TrialsAdded, LimitsUpdated, JobStopAsked, TrialStopAsked,
-                               Preempted, TimerFired, Notified>;
+                               Preempted, TimerFired, SlotsGranted, Notified>;
 struct Event {
   absl::Time at;
   EventKind what;

@@ -218,6 +218,17 @@ class SpecReader {
     return {};
   }
 
+  // One that was linked in goes by its own name.
+  core::Options ReadCustom(const v1::CustomOptions& wire, const std::string& path) {
+    if (wire.name().empty()) {
+      Add(absl::StrCat(path, ".name"), "is missing; give the name under which the executor was linked in");
+    } else if (v1::Executor::descriptor()->FindFieldByName(wire.name()) != nullptr) {
+      Add(absl::StrCat(path, ".name"),
+          absl::StrCat("\"", wire.name(), "\" is one of tuner's own; write ", wire.name(), " in place of custom"));
+    }
+    return {wire.name().empty() ? "custom" : wire.name(), wire.options().SerializeAsString()};
+  }
+
   void ReadExecutors(const v1::TrialTemplate& wire) {
     const bool has_one = wire.executor_case() != v1::TrialTemplate::EXECUTOR_NOT_SET;
     if (has_one && !wire.executors().empty()) {
@@ -232,7 +243,7 @@ class SpecReader {
       const v1::Executor& entry = wire.executors(i);
       const std::string path = absl::StrCat("trial.executors[", i, "]");
       core::ExecutorChoice choice{ReadExecutor(entry), std::nullopt};
-      if (entry.has_custom()) choice.options = {"custom", entry.custom().SerializeAsString()};
+      if (entry.has_custom()) choice.options = ReadCustom(entry.custom(), absl::StrCat(path, ".custom"));
       if (entry.has_slots()) choice.slots = entry.slots();
       if (choice.options.name.empty()) {
         Add(path,

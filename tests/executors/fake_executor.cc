@@ -32,6 +32,12 @@ std::vector<RunId> FakeWorld::active() const {
   return ids;
 }
 
+bool FakeWorld::AwaitLaunched(const RunId& id) const {
+  absl::MutexLock lock(&mutex_);
+  const auto launched = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return runs_.contains(id); };
+  return mutex_.AwaitWithTimeout(absl::Condition(&launched), absl::Seconds(60));
+}
+
 FakeExecutor::FakeExecutor(std::shared_ptr<FakeWorld> world, RunListener* listener, Options options)
     : world_(std::move(world)), listener_(listener), options_(options) {}
 

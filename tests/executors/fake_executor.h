@@ -42,6 +42,8 @@ class FakeWorld {
   std::optional<Run> Find(const RunId& id) const;
   // Runs that were accepted and have not ended.
   std::vector<RunId> active() const;
+  // Waits until the run was accepted, with a bound that only a broken executor reaches.
+  bool AwaitLaunched(const RunId& id) const;
 
  private:
   friend class FakeExecutor;

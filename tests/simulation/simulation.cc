@@ -17,6 +17,7 @@
 #include "core/clock.h"
 #include "core/objectives.h"
 #include "core/rng.h"
+#include "executors/retrying.h"
 #include "storage/memory_storage.h"
 #include "tests/engine/scripted_strategy.h"
 #include "tests/executors/fake_executor.h"
@@ -62,7 +63,8 @@ class SimulatedNotifier final : public engine::Notifier {
 // One server process: everything that a crash takes away.
 struct Process {
   std::unique_ptr<CrashingStorage> storage;
-  std::unique_ptr<FakeExecutor> executor;
+  std::unique_ptr<executors::RetryingExecutor> retrying;  // around:
+  FakeExecutor* executor = nullptr;
   SimulatedNotifier notifier;
   std::vector<std::function<void()>> fits;  // that were begun and are not done
   std::unique_ptr<engine::Engine> engine;   // last: goes first
@@ -93,6 +95,7 @@ class Simulation {
         world_(std::make_shared<FakeWorld>()) {}
 
   Outcome Run() {
+    if (Chance(0.5)) slots_ = 1 + static_cast<int>(Below(3));
     Boot();
     const int jobs = 1 + static_cast<int>(Below(3));
     for (int i = 0; i < jobs; ++i) CreateJob(i);
@@ -131,6 +134,7 @@ class Simulation {
     engine::EngineOptions options;
     options.server_id = "simulated";
     options.own_threads = false;
+    if (slots_ > 0) options.executor_slots = {{"process", slots_}};
     engine::EngineEnvironment environment;
     environment.storage = process->storage.get();
     environment.clock = &clock_;
@@ -145,10 +149,15 @@ class Simulation {
     process->engine = engine::MakeEngine(options, environment);
     FakeExecutor::Options executor_options;
     executor_options.queue_events = true;
-    process->executor = std::make_unique<FakeExecutor>(world_, process->engine->listener(), executor_options);
+    auto fake = std::make_unique<FakeExecutor>(world_, process->engine->listener(), executor_options);
+    process->executor = fake.get();
     process->executor->SetFaults(
         [this, process](FakeExecutor::Call call, const RunId& id) { return NextEngineFault(*process, call, id); });
-    const absl::Status status = process->engine->Start({{"process", process->executor.get()}});
+    executors::RetryOptions retry;
+    retry.own_thread = false;
+    retry.seed = Below(1'000'000);
+    process->retrying = executors::MakeRetryingExecutor(std::move(fake), process->engine->listener(), &clock_, retry);
+    const absl::Status status = process->engine->Start({{"process", process->retrying.get()}});
     if (!status.ok() && !process->storage->dead()) Violation(absl::StrCat("start: ", status.ToString()));
   }
 
@@ -183,6 +192,7 @@ class Simulation {
       return Chance(0.5) ? FakeExecutor::Fault::kRefuse : FakeExecutor::Fault::kLoseAck;
     }
     if (faults_.storage && Chance(0.02)) {
+      ++outcome_.engine_faults;
       return Chance(0.5) ? FakeExecutor::Fault::kRefuse : FakeExecutor::Fault::kLoseAck;
     }
     return FakeExecutor::Fault::kNone;
@@ -291,9 +301,53 @@ class Simulation {
   void Drain() {
     for (int i = 0; i < 50; ++i) {
       if (process_->storage->dead()) return Reboot();
+      process_->retrying->RunDue();
       if (!process_->engine->RunRound()) break;
     }
     for (const auto& [job_id, spec] : specs_) Check(job_id);
+    if (slots_ > 0) CheckSlots();
+  }
+
+  // Never more than there are, by what is stored and by what really runs; and while a job waits, no other gets ahead.
+  void CheckSlots() {
+    if (!out_ok()) return;
+    struct Share {
+      int held = 0;
+      bool waits = false;
+    };
+    std::map<std::string, Share> now;
+    int stored = 0;
+    for (const auto& [job_id, spec] : specs_) {
+      const absl::StatusOr<storage::LoadedJob> loaded = store_->LoadJob(job_id);
+      Share& share = now[job_id];
+      for (const core::Trial& trial : loaded->trials) {
+        if (core::IsActive(trial.state) && trial.attempts.back().executor == "process") ++share.held;
+        const bool waits = trial.state == TrialState::kQueued && absl::StrContains(trial.reason, "of the server's") &&
+                           loaded->record.header.status == core::JobStatus::kRunning;
+        share.waits |= waits;
+        if (waits) ++outcome_.slot_waits;
+      }
+      stored += share.held;
+    }
+    const int running = static_cast<int>(world_->active().size());
+    if (stored > slots_ || running > slots_) {
+      Violation(absl::StrCat(stored, " trials hold slots and ", running, " runs go on; there are ", slots_));
+    }
+    // After a fault a job may be absent while others share what is free.
+    const int faults = outcome_.crashes + outcome_.refused_commits + outcome_.engine_faults;
+    if (faults == slot_faults_) {
+      for (const auto& [waiting, share] : now) {
+        if (!share.waits || !shares_before_[waiting].first) continue;
+        for (const auto& [other, its] : now) {
+          if (its.held > shares_before_[other].second && its.held > share.held + 1) {
+            Violation(absl::StrCat(other, " got its slot number ", its.held, " while ", waiting, " waited with ",
+                                   share.held));
+          }
+        }
+      }
+    }
+    slot_faults_ = faults;
+    for (const auto& [job_id, share] : now) shares_before_[job_id] = {share.waits, share.held};
   }
 
   void Step(bool faulty) {
@@ -341,7 +395,7 @@ class Simulation {
     const absl::Duration step = Chance(0.1)   ? absl::Seconds(Below(60))
                                 : Chance(0.3) ? absl::Milliseconds(50)
                                               : absl::Milliseconds(Below(2'000));
-    const absl::Time due = process_->engine->NextWake();
+    const absl::Time due = std::min(process_->engine->NextWake(), process_->retrying->NextDue());
     const bool stop_there = due > clock_.Now() && (!faults_.late || Chance(0.5));
     if (!faults_.late) Log(absl::StrCat("due in ", absl::FormatDuration(due - clock_.Now())));
     clock_.Set(stop_there ? std::min(due, clock_.Now() + step) : clock_.Now() + step);
@@ -839,6 +893,9 @@ class Simulation {
   std::unique_ptr<Process> process_;
   bool quiet_ = false;
 
+  int slots_ = 0;  // of the server's, for processes; 0: no bound
+  int slot_faults_ = 0;
+  std::map<std::string, std::pair<bool, int>> shares_before_;  // by job: whether it waited, and the slots that it held
   Receivers receivers_;
   std::set<std::string> limits_updated_;
   std::map<std::string, std::set<Held>> held_;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <deque>
 #include <list>
-#include <optional>
 #include <thread>
 #include <utility>
 #include <variant>
@@ -12,8 +11,6 @@
 
 namespace tuner::engine {
 namespace {
-
-constexpr absl::Duration kRetryDownEngine = absl::Seconds(2);
 
 struct StopTask {
   executors::RunId id;
@@ -31,18 +28,12 @@ struct RemoveTask {
 };
 struct RetryTask {};
 
-// A launch that is tried again later.
-struct Waiting {
-  executors::RunSpec spec;
-  bool surely_not_started = true;            // false: the engine did not answer, and may have started it
-  std::optional<absl::Duration> stop_grace;  // stop it as soon as it is known to be there
-};
 using Task = std::variant<executors::RunSpec, StopTask, AdoptTask, AcknowledgeTask, RemoveTask, RetryTask>;
 
 class DispatcherImpl : public Dispatcher {
  public:
-  DispatcherImpl(executors::Executor* executor, core::Clock* clock, Callbacks callbacks, bool own_thread)
-      : executor_(executor), clock_(clock), callbacks_(std::move(callbacks)), own_thread_(own_thread) {
+  DispatcherImpl(executors::Executor* executor, Callbacks callbacks, bool own_thread)
+      : executor_(executor), callbacks_(std::move(callbacks)), own_thread_(own_thread) {
     if (own_thread_) thread_ = std::thread([this] { Work(); });
   }
   ~DispatcherImpl() override { Shutdown(); }
@@ -66,19 +57,6 @@ class DispatcherImpl : public Dispatcher {
     if (thread_.joinable()) thread_.join();
   }
 
-  void RunDue() override {
-    bool due = false;
-    {
-      absl::MutexLock lock(&mutex_);
-      due = retry_at_ <= clock_->Now();
-    }
-    if (due) Do(RetryTask{});
-  }
-  absl::Time NextDue() const override {
-    absl::MutexLock lock(&mutex_);
-    return retry_at_;
-  }
-
  private:
   void Post(Task task) {
     {
@@ -96,17 +74,14 @@ class DispatcherImpl : public Dispatcher {
 
   void Work() {
     while (true) {
-      Task task = RetryTask{};
+      Task task;
       {
         absl::MutexLock lock(&mutex_);
         const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !tasks_.empty(); };
-        clock_->AwaitUntil(mutex_, absl::Condition(&ready), retry_at_);
-        if (!tasks_.empty()) {
-          task = std::move(tasks_.front());
-          tasks_.pop_front();
-        } else if (stopping_) {
-          return;
-        }
+        mutex_.Await(absl::Condition(&ready));
+        if (tasks_.empty()) return;
+        task = std::move(tasks_.front());
+        tasks_.pop_front();
       }
       Do(std::move(task));
     }
@@ -114,7 +89,7 @@ class DispatcherImpl : public Dispatcher {
 
   void Do(Task task) {
     if (auto* launch = std::get_if<executors::RunSpec>(&task)) {
-      TryLaunch(std::move(*launch), std::nullopt);
+      TryLaunch(std::move(*launch));
     } else if (auto* stop = std::get_if<StopTask>(&task)) {
       DoStop(*stop);
     } else if (auto* adopt = std::get_if<AdoptTask>(&task)) {
@@ -129,81 +104,51 @@ class DispatcherImpl : public Dispatcher {
     }
   }
 
-  void TryLaunch(executors::RunSpec spec, std::optional<absl::Duration> stop_grace) {
+  void TryLaunch(executors::RunSpec spec) {
     const absl::Status status = executor_->Launch(spec);
-    if (status.ok()) {
-      if (stop_grace) DoStop({spec.id, *stop_grace});
-      return;
+    if (status.ok()) return;
+    if (absl::IsResourceExhausted(status)) {
+      waiting_.push_back(std::move(spec));
+    } else {
+      callbacks_.refused(spec.id, status);
     }
-    const bool down = absl::IsUnavailable(status);
-    if (down || absl::IsResourceExhausted(status)) {
-      waiting_.push_back({std::move(spec), !down, stop_grace});
-      absl::MutexLock lock(&mutex_);
-      if (down) retry_at_ = clock_->Now() + kRetryDownEngine;
-      return;
-    }
-    callbacks_.refused(spec.id, status);
   }
 
   void DoStop(const StopTask& stop) {
-    auto it = std::find_if(waiting_.begin(), waiting_.end(), [&](const Waiting& w) { return w.spec.id == stop.id; });
+    auto it = std::find_if(waiting_.begin(), waiting_.end(),
+                           [&](const executors::RunSpec& waiting) { return waiting.id == stop.id; });
     if (it == waiting_.end()) {
       // NOT_FOUND: it has ended, and its end event is on the way.
       executor_->Stop(stop.id, stop.grace).IgnoreError();
-    } else if (it->surely_not_started) {
-      waiting_.erase(it);
-      callbacks_.never_started(stop.id);
-    } else {
-      StopUncertain(it, stop.grace);
-    }
-  }
-
-  // The engine did not answer the launch: it says now whether it took it, or is stopped as soon as it answers.
-  void StopUncertain(std::list<Waiting>::iterator it, absl::Duration grace) {
-    const executors::RunCursor cursor{it->spec, false};
-    const absl::StatusOr<std::vector<bool>> known = executor_->Adopt({&cursor, 1});
-    if (!known.ok()) {
-      it->stop_grace = grace;
       return;
     }
-    const executors::RunId id = it->spec.id;
     waiting_.erase(it);
-    if (known->front()) {
-      executor_->Stop(id, grace).IgnoreError();
-    } else {
-      callbacks_.never_started(id);
-    }
+    callbacks_.never_started(stop.id);
   }
 
   void RetryWaiting() {
-    {
-      absl::MutexLock lock(&mutex_);
-      retry_at_ = absl::InfiniteFuture();
-    }
-    std::list<Waiting> again;
+    std::list<executors::RunSpec> again;
     again.swap(waiting_);
-    for (Waiting& waiting : again) TryLaunch(std::move(waiting.spec), waiting.stop_grace);
+    for (executors::RunSpec& spec : again) TryLaunch(std::move(spec));
   }
 
   executors::Executor* const executor_;
-  core::Clock* const clock_;
   const Callbacks callbacks_;
   const bool own_thread_;
 
-  std::list<Waiting> waiting_;  // of the working thread
+  std::list<executors::RunSpec> waiting_;  // for a slot; of the working thread
 
-  mutable absl::Mutex mutex_;
+  absl::Mutex mutex_;
   std::deque<Task> tasks_ ABSL_GUARDED_BY(mutex_);
-  absl::Time retry_at_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 
 }  // namespace
 
-std::unique_ptr<Dispatcher> MakeDispatcher(executors::Executor* executor, core::Clock* clock,
-                                           Dispatcher::Callbacks callbacks, bool own_thread) {
-  return std::make_unique<DispatcherImpl>(executor, clock, std::move(callbacks), own_thread);
+std::unique_ptr<Dispatcher> MakeDispatcher(executors::Executor* executor, Dispatcher::Callbacks callbacks,
+                                           bool own_thread) {
+  return std::make_unique<DispatcherImpl>(executor, std::move(callbacks), own_thread);
 }
 
 }  // namespace tuner::engine

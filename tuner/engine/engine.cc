@@ -13,10 +13,12 @@
 #include "absl/synchronization/mutex.h"
 #include "core/early_stopping.h"
 #include "core/job_machine.h"
+#include "executors/later.h"
 #include "tuner/engine/dispatcher.h"
 #include "tuner/engine/history.h"
 #include "tuner/engine/job_runner.h"
 #include "tuner/engine/parents.h"
+#include "tuner/engine/slot_sharing.h"
 #include "tuner/engine/strategy_host.h"
 
 namespace tuner::engine {
@@ -24,7 +26,7 @@ namespace {
 
 // An ended job stays in memory for as long as callers may still ask after it.
 constexpr absl::Duration kKeepEnded = absl::Minutes(1);
-// How long a job waits before it is loaded again after its storage or executor failed.
+// How long a job waits before it is loaded again after its storage or executor failed, if that does not say.
 constexpr absl::Duration kSuspended = absl::Seconds(1);
 
 absl::Status StoppingError() {
@@ -95,6 +97,7 @@ core::EventKind ToEvent(executors::RunEvent event) {
   }
   auto& ended = std::get<executors::RunEnded>(event.what);
   using From = executors::RunEnded::Outcome;
+  if (ended.outcome == From::kRefused) return core::LaunchRefused{run, std::move(ended.reason)};
   using To = core::RunFinished::Outcome;
   const To outcome = ended.outcome == From::kSucceeded  ? To::kSucceeded
                      : ended.outcome == From::kFailed   ? To::kFailed
@@ -215,6 +218,7 @@ class EngineImpl : public Engine, public executors::RunListener {
   void FireTimers(absl::Time now);
   void DrainMailbox(JobRunner& job);
   void CommitRound();
+  void ShareSlots(absl::Time now);
   void ActOn(JobRunner& job);
   void GiveAnswer(JobRunner& job, core::Answer& answer);
   void ExpectNextAsk(JobRunner& job);
@@ -271,7 +275,7 @@ absl::Status EngineImpl::Start(absl::flat_hash_map<std::string, executors::Execu
           PostRequest{id.job_id, core::LaunchRefused{{id.trial, id.attempt}, std::string(status.message())}, nullptr});
     };
     callbacks.never_started = [this](const executors::RunId& id) { Enqueue(NeverStarted{id}); };
-    dispatchers_[name] = MakeDispatcher(executor, env_.clock, std::move(callbacks), options_.own_threads);
+    dispatchers_[name] = MakeDispatcher(executor, std::move(callbacks), options_.own_threads);
   }
   renew_at_ = env_.clock->Now() + options_.ownership_lease / 2;
   if (options_.load_running_jobs) {
@@ -293,6 +297,10 @@ absl::Status EngineImpl::LoadAll(storage::JobQuery query) {
     for (const storage::JobRecord& record : page->jobs) {
       JobRunner& job = Runner(record.header.job_id);
       if (job.phase != JobRunner::Phase::kUnloaded) continue;
+      const core::TrialCounts& counts = record.header.counts;
+      const int active =
+          counts[core::TrialState::kPending] + counts[core::TrialState::kRunning] + counts[core::TrialState::kStopping];
+      for (const auto& [name, slots] : options_.executor_slots) job.shared_slots[name].held = active;  // wherever
       if (absl::Status status = Load(job); !status.ok()) Suspend(job, status);
     }
     query.after = page->next;
@@ -318,17 +326,10 @@ absl::Time EngineImpl::NextDeadline() const {
   return next;
 }
 
-absl::Time EngineImpl::NextWake() const {
-  absl::Time next = NextDeadline();
-  for (const auto& [name, dispatcher] : dispatchers_) next = std::min(next, dispatcher->NextDue());
-  return std::min(next, strategies_->NextDue());
-}
+absl::Time EngineImpl::NextWake() const { return std::min(NextDeadline(), strategies_->NextDue()); }
 
 bool EngineImpl::RunRound() {
-  if (!options_.own_threads) {  // what they say is taken in by this round
-    for (auto& [name, dispatcher] : dispatchers_) dispatcher->RunDue();
-    strategies_->RunDue();
-  }
+  if (!options_.own_threads) strategies_->RunDue();  // what they say is taken in by this round
   std::deque<Incoming> inbox;
   {
     absl::MutexLock lock(&mutex_);
@@ -339,6 +340,7 @@ bool EngineImpl::RunRound() {
   for (Incoming& incoming : inbox) Take(std::move(incoming));
   FireTimers(now);
   CommitRound();
+  ShareSlots(now);
   RenewOwnership(now);
   return worked;
 }
@@ -531,6 +533,10 @@ void EngineImpl::Install(JobRunner& job, core::JobSpec spec, storage::LoadedJob 
   CountDue(job, state.due_notifications().size());
   state.live.start_allowed = options_.start_trials;
   state.live.preempted = preempted_;
+  for (const auto& [name, slots] : options_.executor_slots) {
+    state.live.shared_slots[name].total = slots;
+    job.shared_slots[name].last_given = LastLaunchOn(state, name);
+  }
   job_of_uid_[state.header().uid] = job.job_id;
 
   strategies_->Build(state.header().uid, state.spec(), HistoryOf(state.trials()));
@@ -640,6 +646,36 @@ void EngineImpl::CommitRound() {
   }
 }
 
+// What jobs want and hold is as committed now: a slot that a trial has left is given on only when that is stored.
+void EngineImpl::ShareSlots(absl::Time now) {
+  for (const auto& [name, total] : options_.executor_slots) {
+    std::vector<SlotClaim> claims;
+    std::vector<JobRunner*> claimants;
+    for (auto& [id, job] : jobs_) {
+      JobRunner::SharedSlot& slot = job->shared_slots[name];
+      SlotClaim claim;
+      if (job->state != nullptr) slot.held = ActiveOn(*job->state, name);
+      claim.held = slot.held;
+      if (job->phase == JobRunner::Phase::kReady) {
+        const core::SharedSlots& shared = job->state->live.shared_slots.at(name);
+        claim.granted = shared.granted;
+        claim.wanted = shared.wanted;
+        claim.last_given = slot.last_given;
+        claim.create_time = job->state->header().create_time;
+      }
+      claims.push_back(claim);
+      claimants.push_back(job.get());
+    }
+    for (const size_t winner : ShareOut(total, claims)) {
+      JobRunner& job = *claimants[winner];
+      ++job.state->live.shared_slots.at(name).granted;
+      job.shared_slots[name].last_given = now;
+      job.mailbox.push_back(core::Event{now, core::SlotsGranted{}, 0});
+      touched_.insert(job.job_id);
+    }
+  }
+}
+
 void EngineImpl::FailCalls(JobRunner& job, const absl::Status& status) {
   auto calls = std::exchange(job.calls, {});
   for (auto& [call, done] : calls) done(status);
@@ -652,10 +688,15 @@ void EngineImpl::Suspend(JobRunner& job, const absl::Status& why) {
     paused_[job.job_id] = reason;
   }
   job.phase = JobRunner::Phase::kSuspended;
-  job.retry_time = absl::IsAborted(why) ? env_.clock->Now() : env_.clock->Now() + kSuspended;
+  const absl::Duration wait = executors::RetryAfter(why).value_or(kSuspended);
+  job.retry_time = absl::IsAborted(why) ? env_.clock->Now() : env_.clock->Now() + wait;
   job.wake = absl::InfiniteFuture();
   job.unload_time = absl::InfiniteFuture();
-  if (job.state != nullptr) strategies_->Drop(job.state->header().uid);
+  if (job.state != nullptr) {
+    strategies_->Drop(job.state->header().uid);
+    // Whether the last commit is in storage is not known: what was active before or is now may go on.
+    for (auto& [name, slot] : job.shared_slots) slot.held = std::max(slot.held, ActiveOn(*job.state, name));
+  }
   job.state.reset();
   job.effects.clear();
   job.changes.clear();
