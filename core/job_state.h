@@ -118,6 +118,10 @@ class JobState {
     absl::flat_hash_map<int32_t, absl::Time> leases;  // of external trials, as last renewed; a restart grants them anew
     bool start_allowed = true;  // false: trials are neither asked for nor started (listing servers, shutdown)
     std::deque<Waiter> waiters;
+    // Of the removal of artefacts: under way; to be tried again, and when; and before when nothing is to be looked at.
+    std::set<RunRef> removing;
+    std::map<RunRef, absl::Time> removal_retries;
+    absl::Time next_removal = absl::InfinitePast();
     absl::btree_map<std::string, SharedSlots> shared_slots;  // by executor; of one that is not there, no bound
   } live;
 

@@ -1,8 +1,10 @@
 // The inside of job_machine: one object per step. Private to core/job_machine.cc, core/trial_lifecycle.cc,
-// core/trial_judging.cc, core/scheduling.cc, core/slots.cc, core/convergence.cc, core/outbox.cc.
+// core/trial_judging.cc, core/scheduling.cc, core/slots.cc, core/convergence.cc, core/retention.cc,
+// core/outbox.cc.
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -33,6 +35,8 @@ class Machine {
   void On(const RunFinished& event);
   void On(const Reported& event);
   void On(const CompletionTold& event);
+  // retention.cc
+  void On(const ArtifactsRemoved& event);
   // outbox.cc
   void On(const Notified& event);
   // scheduling.cc
@@ -129,6 +133,11 @@ class Machine {
   bool StrategyWaits() const;
   void SetTimer();
   std::string WhyNoTrial() const;
+
+  // --- retention.cc
+  std::set<int32_t> KeptTrials() const;
+  void RemoveUnkeptArtifacts();
+  void PutNextRemoval();
 
   // --- slots.cc
   int GrantedOn(int executor_index) const;  // of the slots that jobs share; no bound where they do not

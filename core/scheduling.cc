@@ -443,6 +443,9 @@ void Machine::SetTimer() {
   for (const auto& [number, end] : state_.live.leases) next = std::min(next, end);
   for (const Waiter& waiter : state_.live.waiters) next = std::min(next, waiter.until);
   next = std::min(next, NextNotification());
+  if (state_.spec().artifacts.policy != ArtifactRetention::Policy::kKeepAll) {
+    next = std::min(next, state_.live.next_removal);
+  }
   if (next != absl::InfiniteFuture()) decision_.effects.push_back(WakeAt{next});
 }
 
@@ -456,6 +459,7 @@ void Machine::Schedule() {
   }
   WantSharedSlots();
   SendDueNotifications();
+  RemoveUnkeptArtifacts();
   SetTimer();
 }
 

@@ -1,6 +1,6 @@
-// How a server's executors are set, and the one place that decorates them. The order: retries around the rate limit around the circuit breaker around the
-// engine, so that what the inner ones refuse for a while is tried again by the outer one, and a launch that waits for
-// its turn is no failure of the engine.
+// How a server's executors are set, and the one place that decorates them. The order: retries around the rate limit
+// around the circuit breaker around the engine, so that what the inner ones refuse for a while is tried again by the
+// outer one, and a launch that waits for its turn is no failure of the engine.
 //
 // Threads: any. Ownership: the result owns `executor`; listener and clock are borrowed.
 #pragma once
@@ -32,7 +32,7 @@ struct ExecutorSetting {
   std::optional<int> slots;                   // trials of all jobs together that may be there at the same time, >= 1
   std::optional<double> launches_per_second;  // > 0; default: no bound
   std::optional<int> launch_burst;            // >= 1; default 1
-  std::optional<int> breaker_failures;        // in a row; 0: no circuit breaker. Default 5, of process 0: it has no engine
+  std::optional<int> breaker_failures;  // in a row; 0: no circuit breaker. Default 5, of process 0: it has no engine
   std::optional<absl::Duration> breaker_cool_down;  // > 0; default 10 s
   std::optional<absl::Duration> retry_initial;      // > 0; default 1 s
   std::optional<absl::Duration> retry_most;         // >= retry_initial; default 30 s

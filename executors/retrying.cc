@@ -151,9 +151,8 @@ absl::StatusOr<std::vector<bool>> RetryingExecutorImpl::Adopt(absl::Span<const R
 absl::Status RetryingExecutorImpl::Remove(const std::string& job_id, const std::string& job_uid) {
   {
     absl::MutexLock lock(&mutex_);
-    absl::erase_if(waiting_, [&](const auto& entry) {
-      return entry.first.job_id == job_id && entry.first.job_uid == job_uid;
-    });
+    absl::erase_if(waiting_,
+                   [&](const auto& entry) { return entry.first.job_id == job_id && entry.first.job_uid == job_uid; });
   }
   return within_->Remove(job_id, job_uid);
 }
@@ -305,7 +304,8 @@ void RetryingExecutorImpl::TryAgain(const RunId& id) {
 }
 
 absl::Duration RetryingExecutorImpl::Backoff(int failures) {
-  const absl::Duration wait = std::min(options_.most, options_.initial * (int64_t{1} << std::clamp(failures - 1, 0, 20)));
+  const absl::Duration wait =
+      std::min(options_.most, options_.initial * (int64_t{1} << std::clamp(failures - 1, 0, 20)));
   return wait * (1 - options_.jitter * rng_.NextDouble());
 }
 

@@ -38,6 +38,7 @@ class SpecReader {
     }
     ReadRules();
     ReadNotifications();
+    ReadArtifacts();
     ReadWarmStart();
     ReadTrial();
     out_.has_definitions = !wire_.definitions().empty();
@@ -166,6 +167,34 @@ class SpecReader {
       }
       for (const int event : wire.events()) {
         rule.events.push_back(CoreEvent(static_cast<v1::Notification::Event>(event)));
+      }
+    }
+  }
+
+  void ReadArtifacts() {
+    if (!wire_.has_artifacts()) return;
+    const v1::ArtifactRetention& wire = wire_.artifacts();
+    core::ArtifactRetention& rule = out_.spec.artifacts;
+    using Policy = core::ArtifactRetention::Policy;
+    rule.policy = wire.policy() == v1::ArtifactRetention::KEEP_BEST         ? Policy::kKeepBest
+                  : wire.policy() == v1::ArtifactRetention::KEEP_SUCCESSFUL ? Policy::kKeepSuccessful
+                                                                            : Policy::kKeepAll;
+    rule.remove_logs = wire.remove_logs();
+    if (wire.has_best_count()) {
+      rule.best_count = wire.best_count();
+      if (rule.policy != Policy::kKeepBest) {
+        Add("artifacts.best_count", "is for policy KEEP_BEST; leave it out, or set artifacts.policy to that");
+      } else if (wire_.additional_objectives_size() > 0) {
+        Add("artifacts.best_count", "is for one objective; leave it out, and the Pareto front is kept");
+      } else if (wire.best_count() < 1 || wire.best_count() > 1'000) {
+        Add("artifacts.best_count", absl::StrCat(wire.best_count(), " must be between 1 and 1000"));
+      }
+    }
+    if (!wire.has_after()) return;
+    if (const auto after = ReadDuration(wire.after(), "artifacts.after", out_.problems)) {
+      rule.after = *after;
+      if (*after < absl::ZeroDuration() || *after > absl::Hours(24 * 3'650)) {
+        Add("artifacts.after", "must be between 0 s and 3650 days");
       }
     }
   }

@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "google/protobuf/struct.pb.h"
@@ -156,7 +157,7 @@ class FunctionExecutor : public Executor {
   const ExecutorContext context_;
   const Function function_;
   absl::Mutex mutex_;
-  std::map<RunId, Run> runs_;  // guarded by mutex_
+  std::map<RunId, Run> runs_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace

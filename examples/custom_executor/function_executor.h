@@ -1,5 +1,5 @@
-// An executor of one's own: each trial is a call of a C++ function on a thread of this program. What it takes to link an
-// executor in: this class, the ExecutorKind that names it, and a line where the program composes its tuner
+// An executor of one's own: each trial is a call of a C++ function on a thread of this program. What it takes to link
+// an executor in: this class, the ExecutorKind that names it, and a line where the program composes its tuner
 // (custom_executor.cc, custom_server.cc).
 //
 // Threads: any; the function is called on one thread for each run. Ownership: owns its threads; the destructor stops
@@ -19,7 +19,8 @@ struct Call {
   std::function<void(double value)> report;  // the objective metric's value at the next step
   std::function<bool()> should_stop;         // ask now and then; return when it says so
 };
-// The objective's last value is what was reported last. An error is a failure of the trial, with its text as the reason.
+// The objective's last value is what was reported last. An error is a failure of the trial, with its text as the
+// reason.
 using Function = std::function<absl::Status(const Call&)>;
 
 // The kind `function`: jobs name it by `executors: [{custom: {name: function, options: {max_calls: 4}}}]`.

@@ -25,10 +25,8 @@ const struct {
      [](const MakeExecutor& make, RunListener* listener, core::Clock* clock) -> std::unique_ptr<Executor> {
        return Retrying(make(listener), listener, clock);
      }},
-    {"circuit_breaker",
-     [](const MakeExecutor& make, RunListener* listener, core::Clock* clock) {
-       return MakeCircuitBreaker(make(listener), clock, "tested", {});
-     }},
+    {"circuit_breaker", [](const MakeExecutor& make, RunListener* listener,
+                           core::Clock* clock) { return MakeCircuitBreaker(make(listener), clock, "tested", {}); }},
     {"rate_limited",
      [](const MakeExecutor& make, RunListener* listener, core::Clock* clock) {
        return MakeRateLimitedExecutor(make(listener), clock, {.per_second = 1'000, .burst = 100});
@@ -36,7 +34,8 @@ const struct {
     // Waits for nearly every turn.
     {"rate_limited_and_retrying",
      [](const MakeExecutor& make, RunListener* listener, core::Clock* clock) -> std::unique_ptr<Executor> {
-       return Retrying(MakeRateLimitedExecutor(make(listener), clock, {.per_second = 100, .burst = 1}), listener, clock);
+       return Retrying(MakeRateLimitedExecutor(make(listener), clock, {.per_second = 100, .burst = 1}), listener,
+                       clock);
      }},
     {"faulty_and_retrying",
      [](const MakeExecutor& make, RunListener* listener, core::Clock* clock) -> std::unique_ptr<Executor> {

@@ -112,8 +112,7 @@ TEST_F(RetryingTest, ARefusalThatComesLaterIsTold) {
     }
     int launches = 0;
   };
-  retrying_ =
-      MakeRetryingExecutor(std::make_unique<Refusing>(world_, &recorder_), &recorder_, &clock_, options_);
+  retrying_ = MakeRetryingExecutor(std::make_unique<Refusing>(world_, &recorder_), &recorder_, &clock_, options_);
   EXPECT_TRUE(retrying_->Launch(Spec(1)).ok());
   NextTry();
   EXPECT_EQ(recorder_.Get(Spec(1).id).ended->outcome, Outcome::kRefused);

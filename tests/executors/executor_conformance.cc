@@ -162,6 +162,25 @@ TEST_P(ExecutorConformance, LaunchAgainAfterARestartStartsNothing) {
   EXPECT_EQ(harness_->Starts(id_), 1);
 }
 
+TEST_P(ExecutorConformance, WhatIsRemovedOfARunIsNotTheMemoryOfIt) {
+  Launch(id_, Script::kSucceed);
+  recorder().AwaitEnded(id_);
+  executor().Acknowledge(id_);
+  const RunSpec spec = harness_->Spec(id_, Script::kSucceed);
+  const absl::Status removed = executor().RemoveArtifacts(spec, /*with_logs=*/false);
+  if (absl::IsUnimplemented(removed)) GTEST_SKIP() << "it removes no artefacts";
+  ASSERT_TRUE(removed.ok()) << removed;
+  EXPECT_TRUE(executor().RemoveArtifacts(spec, /*with_logs=*/true).ok()) << "again";
+  EXPECT_TRUE(executor().RemoveArtifacts(harness_->Spec({"job", "uid-1", 9, 1}, Script::kSucceed), false).ok())
+      << "of a run that never was";
+  EXPECT_TRUE(executor().Launch(spec).ok());
+  const RunId other = {"job", "uid-1", 2, 1};
+  Launch(other, Script::kSucceed);
+  recorder().AwaitEnded(other);
+  EXPECT_EQ(harness_->Starts(id_), 1);
+  EXPECT_EQ(recorder().Get(id_).ends, 1);
+}
+
 TEST_P(ExecutorConformance, RemoveForgetsTheJob) {
   Launch(id_, Script::kSucceed);
   recorder().AwaitEnded(id_);

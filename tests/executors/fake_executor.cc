@@ -155,6 +155,21 @@ void FakeExecutor::Acknowledge(const RunId& id) {
   if (it != world_->runs_.end() && it->second.ended) it->second.acknowledged = true;
 }
 
+absl::Status FakeExecutor::RemoveArtifacts(const RunSpec& spec, bool with_logs) {
+  const Fault fault = NextFault(Call::kRemoveArtifacts, spec.id);
+  if (fault == Fault::kRefuse) return absl::UnavailableError("the engine is down");
+  {
+    absl::MutexLock lock(&world_->mutex_);
+    auto it = world_->runs_.find(spec.id);
+    if (it != world_->runs_.end()) {
+      if (!it->second.ended) return absl::UnavailableError("the run has not ended");
+      it->second.removed = true;
+      it->second.logs_removed |= with_logs;
+    }
+  }
+  return fault == Fault::kLoseAck ? absl::UnavailableError("the answer was lost") : absl::OkStatus();
+}
+
 absl::Status FakeExecutor::Remove(const std::string& job_id, const std::string& job_uid) {
   absl::MutexLock lock(&world_->mutex_);
   auto ours = [&](const auto& entry) { return entry.first.job_id == job_id && entry.first.job_uid == job_uid; };

@@ -71,9 +71,9 @@ class FunctionHarness : public ExecutorHarness {
   std::unique_ptr<Executor> executor_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Function, ExecutorConformance, testing::Values(ConformanceParam{"function", [] {
-                           return std::make_unique<FunctionHarness>();
-                         }}));
+INSTANTIATE_TEST_SUITE_P(Function, ExecutorConformance,
+                         testing::Values(ConformanceParam{"function",
+                                                          [] { return std::make_unique<FunctionHarness>(); }}));
 
 TEST(FunctionExecutorTest, BeyondItsSlotsItIsAskedAgainLater) {
   FunctionHarness harness;

@@ -245,6 +245,12 @@ class Simulation {
       rule.events = {core::NotificationEvent::kJobEnded};
       if (Chance(0.7)) rule.events.push_back(core::NotificationEvent::kTrialFailed);
     }
+    if (Chance(0.5)) {
+      spec.artifacts.policy =
+          Chance(0.6) ? core::ArtifactRetention::Policy::kKeepBest : core::ArtifactRetention::Policy::kKeepSuccessful;
+      if (spec.additional_objectives.empty() && Chance(0.5)) spec.artifacts.best_count = 2;
+      if (Chance(0.3)) spec.artifacts.after = absl::Seconds(Below(200));
+    }
     const uint64_t kind = Below(10);
     if (kind < 6 || kind == 9) spec.trial.executors.push_back({{"process", ""}, std::nullopt, std::nullopt});
     if (kind >= 6) spec.trial.executors.push_back({{"external", ""}, std::nullopt, absl::Seconds(30)});
@@ -327,6 +333,12 @@ class Simulation {
         share.waits |= waits;
         if (waits) ++outcome_.slot_waits;
       }
+      const core::JobHeader& header = loaded->record.header;
+      const int active = static_cast<int>(
+          std::ranges::count_if(loaded->trials, [](const core::Trial& trial) { return core::IsActive(trial.state); }));
+      const std::optional<int32_t>& own = spec.trial.executors[0].slots;
+      // By its own bounds, which may have been lowered, it could start one.
+      share.waits &= active < header.limits.max_parallel_trials && (!own || share.held < *own);
       stored += share.held;
     }
     const int running = static_cast<int>(world_->active().size());
@@ -687,6 +699,7 @@ class Simulation {
     CheckResult(job_id, *loaded);
     CheckRungs(job_id, *loaded);
     CheckWorld(job_id, *loaded);
+    CheckArtifacts(job_id, *loaded);
     seen = std::move(now);
   }
 
@@ -785,6 +798,66 @@ class Simulation {
     }
   }
 
+  // Artefacts of a trial that may run again, or that its job keeps, are there.
+  void CheckArtifacts(const std::string& job_id, const storage::LoadedJob& loaded) {
+    const core::ArtifactRetention& rule = specs_[job_id].artifacts;
+    for (const executors::RunSpec& spec : world_->launched()) {
+      if (spec.id.job_id != job_id || spec.id.trial > static_cast<int32_t>(loaded.trials.size())) continue;
+      const FakeWorld::Run run = *world_->Find(spec.id);
+      const core::Trial& trial = loaded.trials[spec.id.trial - 1];
+      if (spec.id.attempt > static_cast<int32_t>(trial.attempts.size())) continue;
+      const bool told = trial.attempts[spec.id.attempt - 1].artifacts_remove_time.has_value();
+      const std::string name = absl::StrCat("run ", spec.id.trial, "/", spec.id.attempt, " of ", job_id);
+      if (told && !run.removed) Violation("the artefacts of " + name + " are there though they are called removed");
+      if (!run.removed) continue;
+      const core::JobHeader& header = loaded.record.header;
+      const bool best = header.best_trial == trial.number || std::ranges::count(header.pareto_front, trial.number) > 0;
+      if (!core::IsTerminal(trial.state) || best || rule.policy == core::ArtifactRetention::Policy::kKeepAll) {
+        Violation("the artefacts of " + name + " were removed though they are kept");
+      }
+      if (rule.policy == core::ArtifactRetention::Policy::kKeepSuccessful && trial.state == TrialState::kCompleted) {
+        Violation("the artefacts of " + name + " were removed though it was successful");
+      }
+      if (trial.end_time && clock_.Now() < *trial.end_time + rule.after)
+        Violation("the artefacts of " + name + " were removed too early");
+    }
+  }
+
+  // All that a job does not keep is gone in the end, and only that.
+  void CheckRemoved(const std::string& job_id, const storage::LoadedJob& loaded) {
+    const core::JobSpec& spec = specs_[job_id];
+    if (spec.artifacts.policy == core::ArtifactRetention::Policy::kKeepAll) return;
+    std::vector<std::pair<double, int64_t>> ranked;  // of the completed trials that ran: the lower, the better
+    const auto rank = [&](const core::Trial& trial) {
+      return std::pair(spec.objective.goal == core::Goal::kMinimize ? *trial.objective : -*trial.objective,
+                       trial.finish_seq);
+    };
+    const auto counts = [&](const core::Trial& trial) {
+      return trial.state == TrialState::kCompleted && !trial.attempts.empty() && core::KeepsConstraints(spec, trial);
+    };
+    for (const core::Trial& trial : loaded.trials) {
+      if (counts(trial)) ranked.push_back(rank(trial));
+    }
+    std::ranges::sort(ranked);
+    const std::vector<int32_t>& front = loaded.record.header.pareto_front;
+    for (const core::Trial& trial : loaded.trials) {
+      const size_t place = counts(trial) ? std::ranges::find(ranked, rank(trial)) - ranked.begin() : ranked.size();
+      const bool kept = spec.artifacts.policy == core::ArtifactRetention::Policy::kKeepSuccessful
+                            ? trial.state == TrialState::kCompleted
+                        : spec.additional_objectives.empty()
+                            ? counts(trial) && static_cast<int>(place) < spec.artifacts.best_count.value_or(1)
+                            : std::ranges::count(front, trial.number) > 0;
+      for (const core::Attempt& attempt : trial.attempts) {
+        if (attempt.executor != "process") continue;
+        if (attempt.artifacts_remove_time) ++outcome_.removals;
+        if (attempt.artifacts_remove_time.has_value() == kept) {
+          Violation(absl::StrCat("the artefacts of trial ", trial.number, " of ", job_id, " are ",
+                                 kept ? "gone though kept" : "there though not kept"));
+        }
+      }
+    }
+  }
+
   // At the end: every acknowledged value is there, and every value of a run that ended by itself is there once.
   void CheckEnd(const std::string& job_id) {
     if (!out_ok()) return;
@@ -792,6 +865,7 @@ class Simulation {
     absl::btree_map<int32_t, std::map<std::tuple<int32_t, std::string, int64_t>, double>> values;
     CheckReplay(job_id, loaded->trials);
     CheckNotifications(job_id, *loaded);
+    CheckRemoved(job_id, *loaded);
     for (const core::Trial& trial : loaded->trials) {
       ++outcome_.trials;
       outcome_.attempts += static_cast<int>(trial.attempts.size());
@@ -853,6 +927,8 @@ class Simulation {
       absl::StatusOr<storage::LoadedJob> loaded = store_->LoadJob(job_id);
       if (core::IsTerminal(loaded->record.header.status)) {
         if (loaded->record.header.notifications.due > 0) absl::StrAppend(&text, " ", job_id, " has notifications due");
+        if (loaded->record.header.next_artifact_removal)
+          absl::StrAppend(&text, " ", job_id, " has artefacts to remove");
         continue;
       }
       const core::JobHeader& header = loaded->record.header;
@@ -872,7 +948,8 @@ class Simulation {
   bool AllEnded() {
     for (const auto& [job_id, spec] : specs_) {
       const core::JobHeader header = store_->ReadJob(job_id)->header;
-      if (!core::IsTerminal(header.status) || header.notifications.due > 0) return false;
+      const bool telling = header.notifications.due > 0;
+      if (!core::IsTerminal(header.status) || telling || header.next_artifact_removal) return false;
     }
     return !specs_.empty();
   }

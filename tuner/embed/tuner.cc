@@ -211,7 +211,9 @@ class TunerImpl : public Tuner {
     environment.storage = storage_.get();
     environment.clock = clock_.get();
     environment.notifier = notifier_.get();
-    environment.parse_spec = &requests::SpecOfHeader;
+    environment.parse_spec = [this](const core::JobHeader& header) {
+      return requests::SpecOfHeader(header, &executor_kinds_);
+    };
     // A trial of an embedded job has nobody to call: what it says is what it prints.
     environment.service_environment = [](const executors::RunId& run) {
       return absl::btree_map<std::string, std::string>{{"TUNER_TRIAL", core::TrialName(run.job_id, run.trial)},

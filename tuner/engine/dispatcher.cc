@@ -26,9 +26,15 @@ struct AcknowledgeTask {
 struct RemoveTask {
   std::string job_id, job_uid;
 };
+struct ArtifactsTask {
+  executors::RunSpec spec;
+  bool with_logs = false;
+  std::function<void(absl::Status)> done;
+};
 struct RetryTask {};
 
-using Task = std::variant<executors::RunSpec, StopTask, AdoptTask, AcknowledgeTask, RemoveTask, RetryTask>;
+using Task =
+    std::variant<executors::RunSpec, StopTask, AdoptTask, AcknowledgeTask, RemoveTask, ArtifactsTask, RetryTask>;
 
 class DispatcherImpl : public Dispatcher {
  public:
@@ -47,6 +53,9 @@ class DispatcherImpl : public Dispatcher {
   void Remove(std::string job_id, std::string job_uid) override {
     Post(RemoveTask{std::move(job_id), std::move(job_uid)});
   }
+  void RemoveArtifacts(executors::RunSpec spec, bool with_logs, std::function<void(absl::Status)> done) override {
+    Post(ArtifactsTask{std::move(spec), with_logs, std::move(done)});
+  }
   void SlotFreed() override { Post(RetryTask{}); }
 
   void Shutdown() override {
@@ -63,6 +72,7 @@ class DispatcherImpl : public Dispatcher {
       absl::MutexLock lock(&mutex_);
       if (stopping_) return;
       if (own_thread_) {
+        if (std::holds_alternative<ArtifactsTask>(task)) return idle_tasks_.push_back(std::move(task));
         // A supervisor waits for it, and not for long.
         const bool first = std::holds_alternative<AcknowledgeTask>(task);
         tasks_.insert(first ? tasks_.begin() : tasks_.end(), std::move(task));
@@ -77,11 +87,14 @@ class DispatcherImpl : public Dispatcher {
       Task task;
       {
         absl::MutexLock lock(&mutex_);
-        const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !tasks_.empty(); };
+        const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+          return stopping_ || !tasks_.empty() || !idle_tasks_.empty();
+        };
         mutex_.Await(absl::Condition(&ready));
-        if (tasks_.empty()) return;
-        task = std::move(tasks_.front());
-        tasks_.pop_front();
+        if (tasks_.empty() && stopping_) return;
+        std::deque<Task>& from = tasks_.empty() ? idle_tasks_ : tasks_;
+        task = std::move(from.front());
+        from.pop_front();
       }
       Do(std::move(task));
     }
@@ -99,6 +112,8 @@ class DispatcherImpl : public Dispatcher {
     } else if (auto* remove = std::get_if<RemoveTask>(&task)) {
       // What is left behind of a deleted job is only disk space; the next deletion of the name tries again.
       executor_->Remove(remove->job_id, remove->job_uid).IgnoreError();
+    } else if (auto* artifacts = std::get_if<ArtifactsTask>(&task)) {
+      artifacts->done(executor_->RemoveArtifacts(artifacts->spec, artifacts->with_logs));
     } else {
       RetryWaiting();
     }
@@ -140,6 +155,7 @@ class DispatcherImpl : public Dispatcher {
 
   absl::Mutex mutex_;
   std::deque<Task> tasks_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Task> idle_tasks_ ABSL_GUARDED_BY(mutex_);  // for when there are no others
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

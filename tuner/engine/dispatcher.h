@@ -33,9 +33,11 @@ class Dispatcher {
   virtual void Adopt(std::vector<executors::RunCursor> runs, AdoptCallback done) = 0;
   virtual void Acknowledge(executors::RunId id) = 0;
   virtual void Remove(std::string job_id, std::string job_uid) = 0;
+  // Done when nothing else is to be done: it may take long. `done` is not called if Shutdown comes first.
+  virtual void RemoveArtifacts(executors::RunSpec spec, bool with_logs, std::function<void(absl::Status)> done) = 0;
   // A run of this executor has ended: those that wait for a slot are tried again.
   virtual void SlotFreed() = 0;
-  // Does what is at hand, drops what waits, and joins.
+  // Does what is at hand, drops what waits and removals of artefacts, and joins.
   virtual void Shutdown() = 0;
 };
 

@@ -41,7 +41,7 @@ struct JobRunner {
   // Of executors whose slots jobs share, by name.
   struct SharedSlot {
     int held = 0;                                  // at most, as long as there is no state to count in
-    absl::Time last_given = absl::InfinitePast();  // when a trial of this job last got one
+    absl::Time last_start = absl::InfinitePast();  // when a trial of this job was last launched there
   };
   absl::btree_map<std::string, SharedSlot> shared_slots;
 

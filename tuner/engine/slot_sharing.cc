@@ -1,29 +1,27 @@
 #include "tuner/engine/slot_sharing.h"
 
-#include <algorithm>
+#include <cstddef>
 #include <tuple>
 
 namespace tuner::engine {
 
-std::vector<size_t> ShareOut(int total, std::vector<SlotClaim> claims) {
+std::vector<int> ShareOut(int total, const std::vector<SlotClaim>& claims) {
+  std::vector<int> granted(claims.size(), 0);
   int free = total;
-  for (const SlotClaim& claim : claims) free -= claim.held + claim.granted;
-  std::vector<size_t> winners;
-  while (free > 0) {
-    auto next = claims.end();
-    const auto place = [](const SlotClaim& claim) {
-      return std::tuple(claim.held + claim.granted, claim.last_given, claim.create_time);
-    };
-    for (auto it = claims.begin(); it != claims.end(); ++it) {
-      if (it->granted >= it->wanted) continue;
-      if (next == claims.end() || place(*it) < place(*next)) next = it;
+  for (const SlotClaim& claim : claims) free -= claim.held;
+  const auto place = [&](size_t i) {
+    return std::tuple(claims[i].held + granted[i], claims[i].last_start, claims[i].create_time);
+  };
+  for (; free > 0; --free) {
+    size_t next = claims.size();
+    for (size_t i = 0; i < claims.size(); ++i) {
+      if (granted[i] >= claims[i].wanted) continue;
+      if (next == claims.size() || place(i) < place(next)) next = i;
     }
-    if (next == claims.end()) break;
-    ++next->granted;
-    winners.push_back(static_cast<size_t>(next - claims.begin()));
-    --free;
+    if (next == claims.size()) break;
+    ++granted[next];
   }
-  return winners;
+  return granted;
 }
 
 }  // namespace tuner::engine

@@ -267,7 +267,8 @@ bool IsRetry(const v1::CreateTuningJobRequest& request, const core::JobHeader& e
          RequestHash(request) == existing.spec_hash;
 }
 
-absl::StatusOr<core::JobSpec> SpecOfHeader(const core::JobHeader& header) {
+absl::StatusOr<core::JobSpec> SpecOfHeader(const core::JobHeader& header,
+                                           const executors::ExecutorRegistry* executors) {
   v1::TuningJobSpec wire;
   if (!wire.ParseFromString(header.spec_bytes)) {
     return absl::DataLossError(absl::StrCat("the stored specification of ", header.job_id, " cannot be read"));
@@ -278,6 +279,9 @@ absl::StatusOr<core::JobSpec> SpecOfHeader(const core::JobHeader& header) {
                                             parsed.problems.front().path, ": ", parsed.problems.front().text));
   }
   if (absl::Status status = Unimplemented(parsed); !status.ok()) return status;
+  if (executors != nullptr) {
+    if (absl::Status status = MissingExecutors(parsed, *executors); !status.ok()) return status;
+  }
   ResolveExecutors(parsed.spec);
   return std::move(parsed.spec);
 }

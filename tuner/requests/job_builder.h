@@ -51,9 +51,10 @@ uint64_t RequestHash(const v1::CreateTuningJobRequest& request);
 bool IsRetry(const v1::CreateTuningJobRequest& request, const core::JobHeader& existing);
 
 // The specification that a stored header holds, as created: a strategy built from it proposes the same whatever limits
-// are in force now, which are in the header. It may name an executor that this server lacks. DATA_LOSS: it cannot be
-// read.
-absl::StatusOr<core::JobSpec> SpecOfHeader(const core::JobHeader& header);
+// are in force now, which are in the header. DATA_LOSS: it cannot be read. UNIMPLEMENTED: it names an executor that is
+// not among `executors`; null: any will do, as nothing is to be run.
+absl::StatusOr<core::JobSpec> SpecOfHeader(const core::JobHeader& header,
+                                           const executors::ExecutorRegistry* executors = nullptr);
 
 // The limits that `update` makes of a job's, checked together with the rest of its specification. INVALID_ARGUMENT.
 absl::StatusOr<core::Limits> UpdatedLimits(const core::JobHeader& header, const v1::Limits& update);

@@ -145,7 +145,9 @@ absl::Status ServerImpl::MakeTheEngine() {
   engine::EngineEnvironment environment;
   environment.storage = storage_.get();
   environment.clock = clock_.get();
-  environment.parse_spec = &requests::SpecOfHeader;
+  environment.parse_spec = [this](const core::JobHeader& header) {
+    return requests::SpecOfHeader(header, &config_.executor_kinds);
+  };
   environment.service_environment = [this](const executors::RunId& run) { return ServiceEnvironment(run); };
   notifier_ = notify::MakeNotifier();
   environment.notifier = notifier_.get();
