@@ -46,9 +46,9 @@ class SlotsTest(harness.EndToEnd):
         config = self.folder / "config.yaml"
         config.write_text("executor_slots: {process: 1}\nexecutor_launches_per_second: [process=100]\n")
         server = self.serve("--config", config)
-        self.create(server, "first", "sleep 1000", 1)
+        self.create(server, "first", "sleep 1000", 3)
         harness.wait_until(lambda: "RUNNING" in server.cli("trials", "first").stdout, "a trial runs")
-        self.create(server, "second", "sleep 1000", 1)
+        self.create(server, "second", "sleep 1000", 3)
 
         def queued():
             trials = server.json("trials", "second")["trials"]

@@ -326,19 +326,24 @@ class Simulation {
     for (const auto& [job_id, spec] : specs_) {
       const absl::StatusOr<storage::LoadedJob> loaded = store_->LoadJob(job_id);
       Share& share = now[job_id];
+      const core::JobHeader& header = loaded->record.header;
+      const auto started = std::ranges::count_if(loaded->trials, &core::TakesPlace);
       for (const core::Trial& trial : loaded->trials) {
         if (core::IsActive(trial.state) && trial.attempts.back().executor == "process") ++share.held;
-        const bool waits = trial.state == TrialState::kQueued && absl::StrContains(trial.reason, "of the server's") &&
-                           loaded->record.header.status == core::JobStatus::kRunning;
+        const bool may_start = (!trial.attempts.empty() || started < header.limits.max_trials.value_or(1'000'000)) &&
+                               trial.retry_time.value_or(absl::InfinitePast()) <= clock_.Now();
+        const bool waits = trial.state == TrialState::kQueued && absl::StrContains(trial.reason, "the server's") &&
+                           header.status == core::JobStatus::kRunning && may_start;
         share.waits |= waits;
         if (waits) ++outcome_.slot_waits;
       }
-      const core::JobHeader& header = loaded->record.header;
       const int active = static_cast<int>(
           std::ranges::count_if(loaded->trials, [](const core::Trial& trial) { return core::IsActive(trial.state); }));
       const std::optional<int32_t>& own = spec.trial.executors[0].slots;
       // By its own bounds, which may have been lowered, it could start one.
       share.waits &= active < header.limits.max_parallel_trials && (!own || share.held < *own);
+      // And it is not suspended until its executor says which of its runs it knows.
+      share.waits &= process_->engine->PausedReason(job_id).empty();
       stored += share.held;
     }
     const int running = static_cast<int>(world_->active().size());
