@@ -3,6 +3,7 @@
 // Each event carries the time at which the shell saw it; decisions never read a clock.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -23,6 +24,8 @@ using CallId = uint64_t;
 struct RunRef {
   int32_t trial = 0;
   int32_t attempt = 0;
+
+  auto operator<=>(const RunRef&) const = default;
 };
 
 // --- events
@@ -131,6 +134,14 @@ struct Preempted {
   std::string reason;
 };
 struct TimerFired {};
+// More of the slots that jobs share were granted to this one: JobState::Volatile::shared_slots.
+struct SlotsGranted {};
+// An executor was told to remove what a run left behind.
+struct ArtifactsRemoved {
+  RunRef run;
+  bool ok = false;
+  bool again = false;  // if not: it is worth another try
+};
 // A try to deliver a notification has ended.
 struct Notified {
   int64_t number = 0;
@@ -140,7 +151,7 @@ struct Notified {
 
 using EventKind = std::variant<Resumed, SuggestAsked, Proposed, LaunchRefused, RunBegan, MetricsSeen, RunFinished,
                                Reported, CompletionTold, TrialsAdded, LimitsUpdated, JobStopAsked, TrialStopAsked,
-                               Preempted, TimerFired, Notified>;
+                               Preempted, TimerFired, SlotsGranted, ArtifactsRemoved, Notified>;
 struct Event {
   absl::Time at;
   EventKind what;
@@ -174,6 +185,11 @@ struct StopRun {
 struct AcknowledgeEnd {
   RunRef run;
 };
+// Remove what the run left behind; the answer is ArtifactsRemoved.
+struct RemoveArtifacts {
+  RunRef run;
+  bool with_logs = false;
+};
 // Try to deliver this notification; the answer is Notified.
 struct SendNotification {
   int64_t number = 0;
@@ -192,7 +208,7 @@ struct Answer {
   bool should_stop = false;
   std::optional<absl::Time> lease_expire_time;
 };
-using Effect =
-    std::variant<AskStrategy, TellStrategy, Launch, StopRun, AcknowledgeEnd, WakeAt, SendNotification, Answer>;
+using Effect = std::variant<AskStrategy, TellStrategy, Launch, StopRun, AcknowledgeEnd, RemoveArtifacts, WakeAt,
+                            SendNotification, Answer>;
 
 }  // namespace tuner::core

@@ -69,6 +69,8 @@ struct JobHeader {
   // finish_seq of the trial that set it, or that was the last to enter the Pareto front; 0: there is none.
   int64_t best_finish_seq = 0;
   NotificationCounts notifications;
+  // Of a job that has ended: when artefacts are to be removed next.
+  std::optional<absl::Time> next_artifact_removal;
   // Of an IDENTICAL warm start: the best trial of the parents, as of this job's creation.
   std::optional<ParentTrial> best_of_parents;
   std::vector<int32_t> pareto_front;  // with several objectives: its numbers, the best of the first objective first

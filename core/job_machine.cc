@@ -121,7 +121,7 @@ void Machine::On(const TrialsAdded& event) {
       trial.origin = TrialOrigin::kEnqueued;
       if (state_.spec().resources) trial.resource = state_.spec().resources->max;  // what a user chose is run in full
       trial.state = TrialState::kQueued;
-      trial.reason = "waits for a slot";
+      trial.reason = kWaitsForASlot;
       Put(std::move(trial));
     } else {
       trial.origin = TrialOrigin::kImported;

@@ -93,6 +93,15 @@ struct TrialTemplate {
   std::string checkpoint_dir;
 };
 
+// Which trials' artefacts are kept.
+struct ArtifactRetention {
+  enum class Policy { kKeepAll, kKeepBest, kKeepSuccessful };
+  Policy policy = Policy::kKeepAll;
+  std::optional<int32_t> best_count;            // with kKeepBest; not with several objectives
+  absl::Duration after = absl::ZeroDuration();  // from a trial's end on
+  bool remove_logs = false;
+};
+
 struct JobSpec {
   std::string name;
   Objective objective;
@@ -111,6 +120,7 @@ struct JobSpec {
   std::optional<WarmStart> warm_start;
   TrialTemplate trial;
   std::vector<NotificationRule> notifications;
+  ArtifactRetention artifacts;
   absl::btree_map<std::string, std::string> tags;
   std::string base_dir;  // absolute folder against which relative paths are resolved
 };

@@ -57,6 +57,13 @@ struct TrialMetrics {
   std::optional<double> best_objective;     // finite
 };
 
+// Slots of an executor that all jobs of the server share, as one of them sees it.
+struct SharedSlots {
+  int total = 0;
+  int granted = 0;  // trials that this job may start now; one is taken by each start
+  int wanted = 0;   // trials that it would start if it had slots for them: what the engine shares out by
+};
+
 // A worker that waits for trials of the strategy.
 struct Waiter {
   CallId call = 0;
@@ -111,6 +118,11 @@ class JobState {
     absl::flat_hash_map<int32_t, absl::Time> leases;  // of external trials, as last renewed; a restart grants them anew
     bool start_allowed = true;  // false: trials are neither asked for nor started (listing servers, shutdown)
     std::deque<Waiter> waiters;
+    // Of the removal of artefacts: under way; to be tried again, and when; and before when nothing is to be looked at.
+    std::set<RunRef> removing;
+    std::map<RunRef, absl::Time> removal_retries;
+    absl::Time next_removal = absl::InfinitePast();
+    absl::btree_map<std::string, SharedSlots> shared_slots;  // by executor; of one that is not there, no bound
   } live;
 
   friend void Apply(const Change& change, JobState& state);

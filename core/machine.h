@@ -1,8 +1,10 @@
 // The inside of job_machine: one object per step. Private to core/job_machine.cc, core/trial_lifecycle.cc,
-// core/trial_judging.cc, core/scheduling.cc, core/convergence.cc, core/outbox.cc.
+// core/trial_judging.cc, core/scheduling.cc, core/slots.cc, core/convergence.cc, core/retention.cc,
+// core/outbox.cc.
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -33,11 +35,14 @@ class Machine {
   void On(const RunFinished& event);
   void On(const Reported& event);
   void On(const CompletionTold& event);
+  // retention.cc
+  void On(const ArtifactsRemoved& event);
   // outbox.cc
   void On(const Notified& event);
   // scheduling.cc
   void On(const SuggestAsked& event);
   void On(const Proposed& event);
+  void On(const SlotsGranted&) {}  // what was granted is in the state: Schedule uses it
   // Ends the job if it has done enough, fills free slots, asks the strategy, sets the timer.
   void Schedule();
 
@@ -108,6 +113,7 @@ class Machine {
   std::string NoneFeasible() const;
   std::optional<std::string> FailureReason() const;
   int FreeSlots() const;
+  int OwnSlotsOn(int executor_index) const;  // free by the job's own limits
   int FreeSlotsOn(int executor_index) const;
   std::optional<int> FreeExecutor(bool external) const;
   // Trials that count against max_trials: those that were ever started, and those in the queue that will be.
@@ -127,6 +133,21 @@ class Machine {
   bool StrategyWaits() const;
   void SetTimer();
   std::string WhyNoTrial() const;
+
+  // --- retention.cc
+  std::set<int32_t> KeptTrials() const;
+  void RemoveUnkeptArtifacts();
+  void PutNextRemoval();
+
+  // --- slots.cc
+  int GrantedOn(int executor_index) const;  // of the slots that jobs share; no bound where they do not
+  void TakeSharedSlot(const std::string& executor);
+  bool IsReady(const Trial& trial) const;
+  std::optional<int> AwaitedExecutor() const;
+  void ExplainWaiting();
+  void WantSharedSlots();
+  int WantedOn(const std::string& executor) const;
+
   const std::string& exhausted_reason() const;
 
   JobState& state_;
@@ -141,6 +162,8 @@ class Machine {
 std::string AskRequestKey(const std::string& request_id);
 std::string AddRequestKey(const std::string& request_id);
 
+// Reason of a queued trial.
+inline constexpr std::string_view kWaitsForASlot = "waits for a slot";
 // Attempt::ending.
 inline constexpr std::string_view kPreempted = "preempted";
 inline constexpr std::string_view kExpired = "expired";

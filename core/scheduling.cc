@@ -126,9 +126,13 @@ int Machine::FreeSlots() const {
   return std::max(0, limits().max_parallel_trials - static_cast<int>(state_.active().size()));
 }
 
-int Machine::FreeSlotsOn(int executor_index) const {
+int Machine::OwnSlotsOn(int executor_index) const {
   const std::optional<int32_t>& slots = state_.spec().trial.executors[executor_index].slots;
   return slots ? std::max(0, *slots - state_.active_on(executor_index)) : FreeSlots();
+}
+
+int Machine::FreeSlotsOn(int executor_index) const {
+  return std::min(OwnSlotsOn(executor_index), GrantedOn(executor_index));
 }
 
 std::optional<int> Machine::FreeExecutor(bool external) const {
@@ -169,6 +173,7 @@ void Machine::StartTrial(Trial trial, int executor_index, const SuggestAsked* wo
     state_.live.leases[trial.number] = *attempt.lease_expire_time;
     trial.reason = absl::StrCat("held by worker \"", worker->worker_id, "\"");
   } else {
+    TakeSharedSlot(attempt.executor);
     decision_.effects.push_back(Launch{run});
   }
   trial.attempts.push_back(std::move(attempt));
@@ -180,7 +185,7 @@ void Machine::StartQueued() {
   const std::vector<int32_t> queued(state_.queued().begin(), state_.queued().end());
   for (int32_t number : queued) {
     const Trial& trial = *state_.FindTrial(number);
-    if ((trial.retry_time && *trial.retry_time > at_) || !MayStart(trial)) continue;
+    if (!IsReady(trial)) continue;
     const std::optional<int> executor = FreeExecutor(/*external=*/false);
     if (!executor) return;
     StartTrial(trial, *executor, nullptr);
@@ -201,6 +206,8 @@ void Machine::AskStrategyIfNeeded() {
   for (int i = 0; i < state_.executor_count(); ++i) {
     if (!state_.external(i)) local += FreeSlotsOn(i);
   }
+  // A job that runs nothing learns nothing while it waits for the server: what it would start is chosen, and shown.
+  if (local == 0 && state_.active().empty() && state_.queued().empty() && AwaitedExecutor()) local = 1;
   absl::Time deadline = absl::InfiniteFuture();
   for (const Waiter& waiter : state_.live.waiters) {
     wanted += std::max(0, waiter.ask.count - static_cast<int>(HeldBy(waiter.ask.worker_id).size()));
@@ -263,7 +270,7 @@ void Machine::On(const Proposed& event) {
     }
     trial.origin = TrialOrigin::kStrategy;
     trial.state = TrialState::kQueued;
-    trial.reason = "waits for a slot";
+    trial.reason = kWaitsForASlot;
     Put(std::move(trial));
   }
   const bool all_taken = ordinal == event.first_ordinal + static_cast<int64_t>(event.proposals.size());
@@ -348,7 +355,7 @@ int Machine::ServeWaiter(const Waiter& waiter) {
   for (int32_t number : queued) {
     if (lacking <= 0) break;
     const Trial& trial = *state_.FindTrial(number);
-    if ((trial.retry_time && *trial.retry_time > at_) || !MayStart(trial)) continue;
+    if (!IsReady(trial)) continue;
     const std::optional<int> executor = FreeExecutor(/*external=*/true);
     if (!executor) break;
     StartTrial(trial, *executor, &waiter.ask);
@@ -436,6 +443,9 @@ void Machine::SetTimer() {
   for (const auto& [number, end] : state_.live.leases) next = std::min(next, end);
   for (const Waiter& waiter : state_.live.waiters) next = std::min(next, waiter.until);
   next = std::min(next, NextNotification());
+  if (state_.spec().artifacts.policy != ArtifactRetention::Policy::kKeepAll) {
+    next = std::min(next, state_.live.next_removal);
+  }
   if (next != absl::InfiniteFuture()) decision_.effects.push_back(WakeAt{next});
 }
 
@@ -443,8 +453,13 @@ void Machine::Schedule() {
   CheckCompletion();
   if (job_starts_trials()) StartQueued();
   ServeWaiters();
-  if (job_starts_trials()) AskStrategyIfNeeded();
+  if (job_starts_trials()) {
+    ExplainWaiting();
+    AskStrategyIfNeeded();
+  }
+  WantSharedSlots();
   SendDueNotifications();
+  RemoveUnkeptArtifacts();
   SetTimer();
 }
 

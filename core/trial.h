@@ -89,6 +89,7 @@ struct Attempt {
   std::string reason;
   ResourceUse use;
   std::string artifact_path;
+  std::optional<absl::Time> artifacts_remove_time;
   ScanCursor cursor;
   std::string worker_id;
   std::optional<absl::Time> lease_expire_time;

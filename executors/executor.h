@@ -82,6 +82,7 @@ struct RunEnded {
     kStopped,    // by Stop
     kTimedOut,   // by its time limit
     kLost,       // the engine or machine went away under it; not the trial's fault
+    kRefused,    // never began: the engine, asked only after Launch was OK, cannot run its specification
   };
   Outcome outcome = Outcome::kFailed;
   std::string reason;  // a sentence; of a failed one with the last lines of stderr
@@ -119,23 +120,33 @@ class Executor {
   // Starts a run; OK means accepted, and exactly one RunEnded follows. Idempotent on `spec.id`: a second call for a run
   // that was ever accepted, by this server or one before it, starts nothing and is OK. INVALID_ARGUMENT: the spec
   // cannot be run here; say why. RESOURCE_EXHAUSTED: no free slot (GPU) now; ask again when a run of this executor has
-  // ended. UNAVAILABLE: the engine is down; ask again later.
+  // ended, or when the status says (executors/later.h). UNAVAILABLE: the engine is down; ask again later. As
+  // UNAVAILABLE may also mean that only the answer was lost, the run is taken for one that may be there.
   virtual absl::Status Launch(const RunSpec& spec) = 0;
 
   // Ends a run: SIGTERM (or the engine's like), after `grace` SIGKILL, to all of its processes. Again with a shorter
-  // grace shortens it. The end event still comes. NOT_FOUND: no such run, or it has ended.
+  // grace shortens it. The end event still comes. NOT_FOUND: no such run, or it has ended. UNAVAILABLE: as above.
   virtual absl::Status Stop(const RunId& id, absl::Duration grace) = 0;
 
   // After a restart: takes charge of these runs again. For each that the engine knows, events follow as after Launch,
   // with all that the output holds after the cursor, before the end. Returns one flag each: true if it is known
   // (running or ended), false if it was never accepted. A run that was accepted but whose end nobody recorded (machine
-  // restart) is known, and ends as kLost.
+  // restart) is known, and ends as kLost. UNAVAILABLE: the engine is down; ask again later.
   virtual absl::StatusOr<std::vector<bool>> Adopt(absl::Span<const RunCursor> runs) = 0;
 
   // The end that was told of this run is stored: nobody will ask for it again, so what was kept to tell it again may
   // go. Never before that. Until then, and for ever if this never comes, the end outlives the server and, once it is on
   // the disk, the machine. Of a run that is not known, or again: nothing happens.
   virtual void Acknowledge(const RunId& id) = 0;
+
+  // Removes what an ended run of a trial that has ended for good left behind: model, output, copies of inputs, and the
+  // trial's checkpoints; `with_logs`: its logs, too. What says that the run was there, and how it ended, stays. Again,
+  // or with nothing there: OK. Only after Acknowledge. UNAVAILABLE: ask again later. UNIMPLEMENTED: this executor
+  // removes nothing.
+  virtual absl::Status RemoveArtifacts(const RunSpec& spec, bool with_logs) {
+    (void)spec, (void)with_logs;
+    return absl::UnimplementedError("this executor removes no artefacts");
+  }
 
   // Forgets the runs of a deleted job and removes their folders.
   virtual absl::Status Remove(const std::string& job_id, const std::string& job_uid) = 0;
@@ -157,22 +168,41 @@ struct ExecutorContext {
   std::string trial_socket;
 };
 
-// A row of the registry.
+// A kind of executor that jobs may name. All functions but `advise` are set; all may be called from any thread, and
+// throw nothing.
 struct ExecutorKind {
-  std::string_view name;         // as in the proto's oneof
-  std::string_view description;  // one sentence
-  absl::StatusOr<std::unique_ptr<Executor>> (*make)(const ExecutorContext&);
+  std::string name;         // as in the proto's oneof; of one that is linked in, CustomOptions.name
+  std::string description;  // one sentence
+  std::function<absl::StatusOr<std::unique_ptr<Executor>>(const ExecutorContext&)> make;
   // Problems of serialised options in a job whose space and static parameters are `spec`'s; paths are relative to the
-  // options message.
-  core::Problems (*validate)(const std::string& bytes, const core::JobSpec& spec);
+  // options message. Of one that is linked in, the options are a google.protobuf.Struct.
+  std::function<core::Problems(const std::string& bytes, const core::JobSpec& spec)> validate;
   // Empty if this machine has what it needs, else what is missing and what to install. For `tuner doctor` and
   // ListExecutors.
-  std::string (*missing)();
-  // Remarks on options that are not wrong, each "field: text" with the field relative to the options message. Null:
+  std::function<std::string()> missing;
+  // Remarks on options that are not wrong, each "field: text" with the field relative to the options message. Not set:
   // none.
-  std::vector<std::string> (*advise)(const std::string& bytes, const core::JobSpec& spec) = nullptr;
+  std::function<std::vector<std::string>(const std::string& bytes, const core::JobSpec& spec)> advise = nullptr;
 };
-// The built-in ones: process, container, external.
+
+// The kinds that a server has: the built-in ones, and those that the program adds to its own. A value; whoever composes
+// a server passes it on.
+class ExecutorRegistry {
+ public:
+  ExecutorRegistry();  // the built-in ones
+
+  // Adds one of the program's own; jobs name it by `custom: {name, options}`. INVALID_ARGUMENT: its name is not
+  // [a-z][a-z0-9_-]{0,62} or is that of an arm of the proto's oneof, or a function is not set. ALREADY_EXISTS.
+  absl::Status Add(ExecutorKind kind);
+
+  const std::vector<ExecutorKind>& kinds() const { return kinds_; }
+  const ExecutorKind* Find(std::string_view name) const;  // null: there is none
+
+ private:
+  std::vector<ExecutorKind> kinds_;
+};
+// The built-in ones alone.
+const ExecutorRegistry& BuiltInExecutors();
 absl::Span<const ExecutorKind> ExecutorKinds();
 const ExecutorKind* FindExecutorKind(std::string_view name);
 

@@ -88,6 +88,7 @@ class LocalProcessExecutor : public Executor {
   absl::Status Stop(const RunId& id, absl::Duration grace) override { return watch_->Stop(id, grace); }
   absl::StatusOr<std::vector<bool>> Adopt(absl::Span<const RunCursor> runs) override;
   void Acknowledge(const RunId& id) override { watch_->Acknowledge(id); }
+  absl::Status RemoveArtifacts(const RunSpec& spec, bool with_logs) override;
   absl::Status Remove(const std::string& job_id, const std::string& job_uid) override;
   Capabilities capabilities() const override {
     return {.survives_server = true,
@@ -221,6 +222,20 @@ absl::Status LocalProcessExecutor::Remove(const std::string& job_id, const std::
   const absl::StatusOr<bool> ours = IsFolderOfJob(paths, job_uid);
   if (!ours.ok()) return ours.status();
   return *ours ? RemoveTree(paths.job) : absl::OkStatus();
+}
+
+// Without the lock, as it may take long: nothing is launched there any more.
+absl::Status LocalProcessExecutor::RemoveArtifacts(const RunSpec& spec, bool with_logs) {
+  if (absl::Status checked = CheckRunId(spec.id); !checked.ok()) return checked;
+  const RunPaths paths = RunPaths::Of(context_.data_dir, spec.id);
+  const absl::StatusOr<bool> ours = IsFolderOfJob(paths, spec.id.job_uid);
+  if (!ours.ok()) return ours.status();
+  if (watch_->Watches(spec.id)) return absl::UnavailableError("the run has not ended");
+  // The folder may be that of a later job of the same name; a folder of the user's is told apart by the job's uid.
+  if (*ours || !spec.checkpoint_dir.empty()) {
+    if (absl::Status removed = RemoveCheckpoints(spec, paths); !removed.ok()) return removed;
+  }
+  return *ours ? RemoveRunArtifacts(paths, with_logs) : absl::OkStatus();
 }
 
 void LocalProcessExecutor::Ended(const RunId& id) {

@@ -152,6 +152,15 @@ absl::StatusOr<records::Launch> MakeLaunch(const RunSpec& spec, const v1::Proces
   return launch;
 }
 
+absl::Status RemoveCheckpoints(const RunSpec& spec, const RunPaths& paths) {
+  const std::string folder = CheckpointDir(spec, paths);
+  if (absl::Status removed = RemoveTree(folder); !removed.ok()) return removed;
+  if (spec.checkpoint_dir.empty()) return absl::OkStatus();
+  std::error_code error;  // the job's folder among the user's, once it holds nothing
+  std::filesystem::remove(std::filesystem::path(folder).parent_path(), error);
+  return absl::OkStatus();
+}
+
 absl::Status WriteRunFolder(const RunSpec& spec, const v1::ProcessExecutor& options, const RunPaths& paths,
                             const records::Launch& launch) {
   for (const std::string& folder : {paths.trial, paths.attempt, paths.run}) {

@@ -31,6 +31,9 @@ absl::StatusOr<records::Launch> MakeLaunch(const RunSpec& spec, const v1::Proces
                                            const RunPaths& paths, const std::vector<int>& gpus,
                                            const std::vector<std::string>& inherited);
 
+// Removes the checkpoints of the run's trial. OK if there are none. UNAVAILABLE names what could not be removed.
+absl::Status RemoveCheckpoints(const RunSpec& spec, const RunPaths& paths);
+
 // Makes the attempt's folder with the training contract in it, empty output files and, last of all, the launch record.
 // INVALID_ARGUMENT: an input is missing. UNAVAILABLE: the disk.
 absl::Status WriteRunFolder(const RunSpec& spec, const v1::ProcessExecutor& options, const RunPaths& paths,

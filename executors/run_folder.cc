@@ -226,6 +226,24 @@ absl::Status RemoveTree(const std::string& folder) {
                : absl::OkStatus();
 }
 
+absl::Status RemoveRunArtifacts(const RunPaths& paths, bool with_logs) {
+  namespace fs = boost::filesystem;
+  boost::system::error_code error;
+  std::vector<std::string> entries;
+  for (fs::directory_iterator it(paths.attempt, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    const bool is_log = name == "stdout.log" || name == "stderr.log";
+    if (name != records::kRunFolder && (with_logs || !is_log)) entries.push_back(it->path().string());
+  }
+  if (error && error != boost::system::errc::no_such_file_or_directory) {
+    return absl::UnavailableError(absl::StrCat("cannot look at ", paths.attempt, ": ", error.message()));
+  }
+  for (const std::string& entry : entries) {
+    if (absl::Status removed = RemoveTree(entry); !removed.ok()) return removed;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status MakeFolder(const std::string& path) {
   return mkdir(path.c_str(), 0755) == 0 || errno == EEXIST ? absl::OkStatus()
                                                            : DiskError("make the folder", path, errno);

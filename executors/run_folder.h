@@ -66,6 +66,10 @@ std::string ReadTail(const UniqueFd& fd, size_t limit);
 // Removes a folder with all that is in it; OK if there is none. UNAVAILABLE names what could not be removed.
 absl::Status RemoveTree(const std::string& folder);
 
+// Removes what the run of an attempt left behind, but for its records and, unless `with_logs`, its logs. Not the
+// trial's checkpoints. OK if there is nothing. UNAVAILABLE names what could not be removed.
+absl::Status RemoveRunArtifacts(const RunPaths& paths, bool with_logs);
+
 absl::Status MakeFolder(const std::string& path);
 absl::Status WriteFile(const std::string& path, const std::string& text);
 

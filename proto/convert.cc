@@ -42,6 +42,7 @@ v1::Attempt AttemptToProto(const core::Attempt& attempt) {
   out.set_read_bytes(attempt.use.read_bytes);
   out.set_written_bytes(attempt.use.written_bytes);
   out.set_artifact_path(ToUtf8(attempt.artifact_path));
+  if (attempt.artifacts_remove_time) *out.mutable_artifacts_remove_time() = ToProto(*attempt.artifacts_remove_time);
   out.set_worker_id(ToUtf8(attempt.worker_id));
   Put(attempt.lease_expire_time, &v1::Attempt::mutable_lease_expire_time, out);
   return out;
@@ -64,6 +65,7 @@ core::Attempt AttemptFromProto(const v1::Attempt& attempt) {
   out.use.read_bytes = attempt.read_bytes();
   out.use.written_bytes = attempt.written_bytes();
   out.artifact_path = attempt.artifact_path();
+  if (attempt.has_artifacts_remove_time()) out.artifacts_remove_time = FromProto(attempt.artifacts_remove_time());
   out.worker_id = attempt.worker_id();
   if (attempt.has_lease_expire_time()) out.lease_expire_time = FromProto(attempt.lease_expire_time());
   return out;

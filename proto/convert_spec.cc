@@ -38,6 +38,7 @@ class SpecReader {
     }
     ReadRules();
     ReadNotifications();
+    ReadArtifacts();
     ReadWarmStart();
     ReadTrial();
     out_.has_definitions = !wire_.definitions().empty();
@@ -170,6 +171,34 @@ class SpecReader {
     }
   }
 
+  void ReadArtifacts() {
+    if (!wire_.has_artifacts()) return;
+    const v1::ArtifactRetention& wire = wire_.artifacts();
+    core::ArtifactRetention& rule = out_.spec.artifacts;
+    using Policy = core::ArtifactRetention::Policy;
+    rule.policy = wire.policy() == v1::ArtifactRetention::KEEP_BEST         ? Policy::kKeepBest
+                  : wire.policy() == v1::ArtifactRetention::KEEP_SUCCESSFUL ? Policy::kKeepSuccessful
+                                                                            : Policy::kKeepAll;
+    rule.remove_logs = wire.remove_logs();
+    if (wire.has_best_count()) {
+      rule.best_count = wire.best_count();
+      if (rule.policy != Policy::kKeepBest) {
+        Add("artifacts.best_count", "is for policy KEEP_BEST; leave it out, or set artifacts.policy to that");
+      } else if (wire_.additional_objectives_size() > 0) {
+        Add("artifacts.best_count", "is for one objective; leave it out, and the Pareto front is kept");
+      } else if (wire.best_count() < 1 || wire.best_count() > 1'000) {
+        Add("artifacts.best_count", absl::StrCat(wire.best_count(), " must be between 1 and 1000"));
+      }
+    }
+    if (!wire.has_after()) return;
+    if (const auto after = ReadDuration(wire.after(), "artifacts.after", out_.problems)) {
+      rule.after = *after;
+      if (*after < absl::ZeroDuration() || *after > absl::Hours(24 * 3'650)) {
+        Add("artifacts.after", "must be between 0 s and 3650 days");
+      }
+    }
+  }
+
   void ReadWarmStart() {
     if (!wire_.has_warm_start()) return;
     const v1::WarmStart& wire = wire_.warm_start();
@@ -218,6 +247,17 @@ class SpecReader {
     return {};
   }
 
+  // One that was linked in goes by its own name.
+  core::Options ReadCustom(const v1::CustomOptions& wire, const std::string& path) {
+    if (wire.name().empty()) {
+      Add(absl::StrCat(path, ".name"), "is missing; give the name under which the executor was linked in");
+    } else if (v1::Executor::descriptor()->FindFieldByName(wire.name()) != nullptr) {
+      Add(absl::StrCat(path, ".name"),
+          absl::StrCat("\"", wire.name(), "\" is one of tuner's own; write ", wire.name(), " in place of custom"));
+    }
+    return {wire.name().empty() ? "custom" : wire.name(), wire.options().SerializeAsString()};
+  }
+
   void ReadExecutors(const v1::TrialTemplate& wire) {
     const bool has_one = wire.executor_case() != v1::TrialTemplate::EXECUTOR_NOT_SET;
     if (has_one && !wire.executors().empty()) {
@@ -232,7 +272,7 @@ class SpecReader {
       const v1::Executor& entry = wire.executors(i);
       const std::string path = absl::StrCat("trial.executors[", i, "]");
       core::ExecutorChoice choice{ReadExecutor(entry), std::nullopt};
-      if (entry.has_custom()) choice.options = {"custom", entry.custom().SerializeAsString()};
+      if (entry.has_custom()) choice.options = ReadCustom(entry.custom(), absl::StrCat(path, ".custom"));
       if (entry.has_slots()) choice.slots = entry.slots();
       if (choice.options.name.empty()) {
         Add(path,

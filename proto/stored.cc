@@ -171,6 +171,7 @@ StoredJob ToStored(const core::JobHeader& header) {
   if (header.end_time) *out.mutable_end_time() = ToProto(*header.end_time);
   out.set_grid_size(header.grid_size);
   out.set_next_ordinal(header.next_ordinal);
+  if (header.next_artifact_removal) *out.mutable_next_artifact_removal() = ToProto(*header.next_artifact_removal);
   out.set_exhausted(header.exhausted);
   out.set_exhausted_reason(ToUtf8(header.exhausted_reason));
   out.set_finished(header.finished);
@@ -215,6 +216,7 @@ core::JobHeader FromStored(const StoredJob& stored) {
   if (stored.has_end_time()) out.end_time = FromProto(stored.end_time());
   out.grid_size = stored.grid_size();
   out.next_ordinal = stored.next_ordinal();
+  if (stored.has_next_artifact_removal()) out.next_artifact_removal = FromProto(stored.next_artifact_removal());
   out.exhausted = stored.exhausted();
   out.exhausted_reason = stored.exhausted_reason();
   out.finished = stored.finished();

@@ -42,10 +42,6 @@ void AddTrialTemplate(const v1::TrialTemplate& trial, Fields& fields) {
   for (int i = 0; i < trial.executors_size(); ++i) {
     const std::string path = absl::StrCat("trial.executors[", i, "]");
     AddExecutorArms(trial.executors(i), path, fields);
-    if (trial.executors(i).has_custom()) {
-      Add(fields, absl::StrCat(path, ".custom"),
-          "an executor that is linked in is not served by this version; use process, container or external");
-    }
   }
   for (int i = 0; i < trial.inputs_size(); ++i)
     AddChannel(trial.inputs(i), absl::StrCat("trial.inputs[", i, "]"), fields);

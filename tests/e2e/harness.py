@@ -53,6 +53,14 @@ def run(*command, check=True, **options):
     return result
 
 
+def wait_until(condition, what):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"waited in vain until {what}")
+        time.sleep(0.02)
+
+
 class Server:
     """`tuner serve` on a unix socket, and on a loopback port that asks for the token of its data folder."""
 
@@ -86,6 +94,11 @@ class Server:
             self._process.kill()
             self._process.wait()
             raise AssertionError(f"the server does not end:\n{self.log()}") from None
+
+    def kill(self):
+        """Ends it as a crash would."""
+        self._process.kill()
+        self._process.wait()
 
     def log(self):
         return self._log.read_text(errors="replace") if self._log.exists() else ""

@@ -40,6 +40,11 @@ class ExecutorHarness {
   virtual int Starts(const RunId& id) = 0;
 };
 
+// Puts an executor around the one that `make` gives for a listener; itself tells `listener`.
+using MakeExecutor = std::function<std::unique_ptr<Executor>(RunListener*)>;
+using DecorateExecutor =
+    std::function<std::unique_ptr<Executor>(const MakeExecutor& make, RunListener* listener, core::Clock* clock)>;
+
 struct ConformanceParam {
   std::string name;
   std::function<std::unique_ptr<ExecutorHarness>()> make;

@@ -32,6 +32,12 @@ std::vector<RunId> FakeWorld::active() const {
   return ids;
 }
 
+bool FakeWorld::AwaitLaunched(const RunId& id) const {
+  absl::MutexLock lock(&mutex_);
+  const auto launched = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return runs_.contains(id); };
+  return mutex_.AwaitWithTimeout(absl::Condition(&launched), absl::Seconds(60));
+}
+
 FakeExecutor::FakeExecutor(std::shared_ptr<FakeWorld> world, RunListener* listener, Options options)
     : world_(std::move(world)), listener_(listener), options_(options) {}
 
@@ -147,6 +153,21 @@ void FakeExecutor::Acknowledge(const RunId& id) {
   absl::MutexLock lock(&world_->mutex_);
   auto it = world_->runs_.find(id);
   if (it != world_->runs_.end() && it->second.ended) it->second.acknowledged = true;
+}
+
+absl::Status FakeExecutor::RemoveArtifacts(const RunSpec& spec, bool with_logs) {
+  const Fault fault = NextFault(Call::kRemoveArtifacts, spec.id);
+  if (fault == Fault::kRefuse) return absl::UnavailableError("the engine is down");
+  {
+    absl::MutexLock lock(&world_->mutex_);
+    auto it = world_->runs_.find(spec.id);
+    if (it != world_->runs_.end()) {
+      if (!it->second.ended) return absl::UnavailableError("the run has not ended");
+      it->second.removed = true;
+      it->second.logs_removed |= with_logs;
+    }
+  }
+  return fault == Fault::kLoseAck ? absl::UnavailableError("the answer was lost") : absl::OkStatus();
 }
 
 absl::Status FakeExecutor::Remove(const std::string& job_id, const std::string& job_uid) {

@@ -35,6 +35,8 @@ class FakeWorld {
     std::vector<absl::Duration> stops;      // grace of each Stop
     std::optional<RunEnded> ended;
     bool acknowledged = false;  // the server said that the end is stored
+    bool removed = false;       // its artefacts were
+    bool logs_removed = false;
   };
 
   // Every run that was ever accepted, in the order of their first Launch.
@@ -42,6 +44,8 @@ class FakeWorld {
   std::optional<Run> Find(const RunId& id) const;
   // Runs that were accepted and have not ended.
   std::vector<RunId> active() const;
+  // Waits until the run was accepted, with a bound that only a broken executor reaches.
+  bool AwaitLaunched(const RunId& id) const;
 
  private:
   friend class FakeExecutor;
@@ -65,7 +69,7 @@ class FakeExecutor : public Executor {
         false;      // events wait until Deliver; else they are delivered before the call that made them returns
     int slots = 0;  // RESOURCE_EXHAUSTED beyond so many active runs; 0: no bound
   };
-  enum class Call { kLaunch, kStop, kAdopt, kAcknowledge };
+  enum class Call { kLaunch, kStop, kAdopt, kAcknowledge, kRemoveArtifacts };
   enum class Fault {
     kNone,
     kRefuse,   // nothing is done, the caller sees UNAVAILABLE
@@ -79,6 +83,7 @@ class FakeExecutor : public Executor {
   absl::Status Stop(const RunId& id, absl::Duration grace) override;
   absl::StatusOr<std::vector<bool>> Adopt(absl::Span<const RunCursor> runs) override;
   void Acknowledge(const RunId& id) override;
+  absl::Status RemoveArtifacts(const RunSpec& spec, bool with_logs) override;
   absl::Status Remove(const std::string& job_id, const std::string& job_uid) override;
   Capabilities capabilities() const override { return options_.capabilities; }
 

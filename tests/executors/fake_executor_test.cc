@@ -4,38 +4,12 @@
 #include "core/search_space.h"
 #include "gmock/gmock.h"
 #include "tests/executors/executor_conformance.h"
+#include "tests/executors/fake_harness.h"
 
 namespace tuner::executors {
 namespace {
 
 using testing::ElementsAre;
-
-class FakeHarness : public ExecutorHarness {
- public:
-  FakeHarness() { Restart(); }
-  Executor& executor() override { return *executor_; }
-  RunRecorder& recorder() override { return *recorder_; }
-  RunSpec Spec(const RunId& id, Script) override { return RunSpec{.id = id}; }
-  void Play(const RunId& id, Script script) override {
-    executor_->Start(id);
-    if (script == Script::kMetrics || script == Script::kMetricsThenWait) {
-      for (const double value : {0.5, 0.25, 0.125}) executor_->Metric(id, "loss", value);
-    }
-    if (script == Script::kSucceed || script == Script::kMetrics) executor_->Succeed(id);
-    if (script == Script::kFail) executor_->Fail(id, "exit code 3; no luck");
-  }
-  void Restart() override {
-    executor_.reset();
-    recorder_ = std::make_unique<RunRecorder>();
-    executor_ = std::make_unique<FakeExecutor>(world_, recorder_.get());
-  }
-  int Starts(const RunId& id) override { return world_->Find(id)->starts; }
-
- private:
-  const std::shared_ptr<FakeWorld> world_ = std::make_shared<FakeWorld>();
-  std::unique_ptr<RunRecorder> recorder_;
-  std::unique_ptr<FakeExecutor> executor_;
-};
 
 INSTANTIATE_TEST_SUITE_P(Fake, ExecutorConformance,
                          testing::Values(ConformanceParam{"fake", [] { return std::make_unique<FakeHarness>(); }}));

@@ -299,6 +299,72 @@ TEST_F(LocalProcessTest, AJobOfTheSameNameFindsNothingOfTheOneBefore) {
   EXPECT_EQ(harness_.Run(harness_.ShellSpec(reborn, "cat $SM_CHECKPOINT_DIR/epoch")).outcome, Outcome::kFailed);
 }
 
+TEST_F(LocalProcessTest, ArtifactsAreRemovedAndLogsAreKept) {
+  const std::string outside = harness_.data_dir() + "/outside";
+  ASSERT_EQ(mkdir(outside.c_str(), 0755), 0);
+  std::ofstream(outside + "/precious") << "x";
+  RunSpec spec = harness_.ShellSpec(
+      kRun,
+      absl::StrCat("echo model > $SM_MODEL_DIR/m; echo out > $SM_OUTPUT_DATA_DIR/o; echo 17 > "
+                   "$SM_CHECKPOINT_DIR/epoch; ln -s ",
+                   outside, " $SM_MODEL_DIR/link; mkdir -p $SM_MODEL_DIR/a/b; chmod 0 $SM_MODEL_DIR/a; echo said"));
+  ASSERT_EQ(harness_.Run(spec).outcome, Outcome::kSucceeded);
+  harness_.executor().Acknowledge(kRun);
+  const RunPaths paths = RunPaths::Of(harness_.data_dir(), kRun);
+  EXPECT_EQ(access((paths.attempt + "/model/m").c_str(), F_OK), 0);
+  ASSERT_TRUE(harness_.executor().RemoveArtifacts(spec, /*with_logs=*/false).ok());
+  for (const char* gone : {"/model", "/output", "/input", "/code", "/checkpoints"}) {
+    struct stat status;
+    EXPECT_EQ(lstat((paths.attempt + gone).c_str(), &status), -1) << gone;
+  }
+  EXPECT_EQ(access((paths.trial + "/checkpoints").c_str(), F_OK), -1);
+  EXPECT_EQ(harness_.Output(kRun), "said\n");
+  EXPECT_EQ(ReadWholeFile(outside + "/precious"), "x");
+  EXPECT_EQ(LookAtClaim(paths).state, ClaimState::kDead);
+  ASSERT_TRUE(harness_.executor().RemoveArtifacts(spec, /*with_logs=*/true).ok());
+  EXPECT_EQ(access((paths.attempt + "/stdout.log").c_str(), F_OK), -1);
+  EXPECT_EQ(access(paths.run.c_str(), F_OK), 0);
+}
+
+TEST_F(LocalProcessTest, CheckpointsInAFolderOfTheUsersAreRemovedWithTheirTrial) {
+  const std::string folder = harness_.data_dir() + "/checkpoints";
+  ASSERT_EQ(mkdir(folder.c_str(), 0755), 0);
+  const auto run = [&](int32_t trial) {
+    RunSpec spec = harness_.ShellSpec({"job", "uid-1", trial, 1}, "echo 17 > $SM_CHECKPOINT_DIR/epoch");
+    spec.checkpoint_dir = folder;
+    harness_.Run(spec);
+    return spec;
+  };
+  const RunSpec first = run(1);
+  const RunSpec second = run(2);
+  ASSERT_TRUE(harness_.executor().RemoveArtifacts(first, false).ok());
+  EXPECT_EQ(access((folder + "/job-uid-1/1").c_str(), F_OK), -1);
+  EXPECT_EQ(ReadWholeFile(folder + "/job-uid-1/2/epoch"), "17\n");
+  ASSERT_TRUE(harness_.executor().RemoveArtifacts(second, false).ok());
+  EXPECT_EQ(access((folder + "/job-uid-1").c_str(), F_OK), -1);
+  EXPECT_EQ(access(folder.c_str(), F_OK), 0);
+}
+
+TEST_F(LocalProcessTest, WhatALaterJobOfTheSameNameHasStays) {
+  const RunSpec first = harness_.ShellSpec(kRun, "true");
+  harness_.Run(first);
+  const RunId reborn = {"job", "uid-2", 1, 1};
+  harness_.Run(harness_.ShellSpec(reborn, "echo model > $SM_MODEL_DIR/m; echo 17 > $SM_CHECKPOINT_DIR/epoch"));
+  ASSERT_TRUE(harness_.executor().RemoveArtifacts(first, /*with_logs=*/true).ok());
+  EXPECT_EQ(ReadWholeFile(harness_.AttemptDir(reborn) + "/model/m"), "model\n");
+  EXPECT_EQ(ReadWholeFile(harness_.AttemptDir(reborn) + "/checkpoints/epoch"), "17\n");
+}
+
+TEST_F(LocalProcessTest, NothingIsRemovedOfARunThatGoesOn) {
+  const RunSpec spec = harness_.ShellSpec(kRun, "echo model > $SM_MODEL_DIR/m; echo loss=1; exec sleep 1000");
+  ASSERT_TRUE(harness_.executor().Launch(spec).ok());
+  ASSERT_TRUE(harness_.recorder().Await(kRun, [](const auto& seen) { return !seen.measurements.empty(); }));
+  EXPECT_EQ(harness_.executor().RemoveArtifacts(spec, true).code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(ReadWholeFile(harness_.AttemptDir(kRun) + "/model/m"), "model\n");
+  ASSERT_TRUE(harness_.executor().Stop(kRun, absl::Seconds(5)).ok());
+  harness_.recorder().AwaitEnded(kRun);
+}
+
 TEST_F(LocalProcessTest, RemoveStaysInsideOfTheJob) {
   const std::string outside = harness_.data_dir() + "/outside";
   ASSERT_EQ(mkdir(outside.c_str(), 0755), 0);

@@ -91,9 +91,14 @@ ExecutorContext ProcessHarness::Context() const {
 void ProcessHarness::Restart() {
   executor_.reset();
   recorder_ = std::make_unique<RunRecorder>();
-  absl::StatusOr<std::unique_ptr<Executor>> executor = MakeLocalProcessExecutor(Context());
-  if (!executor.ok()) abort();
-  executor_ = *std::move(executor);
+  const MakeExecutor make = [this](RunListener* listener) {
+    ExecutorContext context = Context();
+    context.listener = listener;
+    absl::StatusOr<std::unique_ptr<Executor>> executor = MakeLocalProcessExecutor(context);
+    if (!executor.ok()) abort();
+    return *std::move(executor);
+  };
+  executor_ = options_.decorate ? options_.decorate(make, recorder_.get(), clock_.get()) : make(recorder_.get());
 }
 
 RunSpec ProcessHarness::CommandSpec(const RunId& id, const std::vector<std::string>& command,

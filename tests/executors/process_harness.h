@@ -21,6 +21,7 @@ class ProcessHarness : public ExecutorHarness {
   struct Options {
     bool use_spawner = true;
     std::vector<int32_t> gpus;
+    DecorateExecutor decorate;  // null: as it is
   };
   ProcessHarness() : ProcessHarness(Options()) {}
   explicit ProcessHarness(Options options);

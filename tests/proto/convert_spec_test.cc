@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
+#include "google/protobuf/struct.pb.h"
 #include "google/protobuf/text_format.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "gtest/gtest.h"
@@ -22,12 +23,20 @@ using google::protobuf::util::MessageDifferencer;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 ParsedSpec Parse(const std::string& yaml) {
   const absl::StatusOr<v1::TuningJobSpec> wire = job_file::ParseJobFile(yaml);
   EXPECT_TRUE(wire.ok()) << wire.status() << "\n" << yaml;
   return convert::SpecFromProto(wire.value_or(v1::TuningJobSpec()), "/base");
+}
+
+// Of what the conversion itself finds.
+std::vector<std::string> Paths(const ParsedSpec& parsed) {
+  std::vector<std::string> paths;
+  for (const core::Problem& problem : parsed.problems) paths.push_back(problem.path);
+  return paths;
 }
 
 constexpr char kSpec[] = R"(
@@ -248,7 +257,6 @@ const std::vector<UnimplementedCase>& UnimplementedCases() {
       {"trial.executors[0].slurm", "trial: {executors: [{slurm: {command: [a]}}]}"},
       {"trial.executors[0].kubernetes", "trial: {executors: [{kubernetes: {image: a}}]}"},
       {"trial.executors[0].sagemaker", "trial: {executors: [{sagemaker: {role_arn: a}}]}"},
-      {"trial.executors[0].custom", "trial: {executors: [{custom: {name: mine}}]}"},
       {"trial.inputs[0].s3_uri", "trial: {external: {}, inputs: [{name: a, s3_uri: s3://b/c}]}"},
   };
   return cases;
@@ -339,6 +347,48 @@ TEST(ConvertSpecTest, ReadsNotifications) {
   EXPECT_EQ(std::get<core::Webhook>(rules[0].target).hmac_key_env, "KEY");
   EXPECT_THAT(rules[0].events, ElementsAre(core::NotificationEvent::kJobEnded, core::NotificationEvent::kHealthRule));
   EXPECT_THAT(std::get<core::NotificationCommand>(rules[1].target).command, ElementsAre("mail", "me"));
+}
+
+TEST(ConvertSpecTest, AnExecutorThatWasLinkedInGoesByItsName) {
+  const ParsedSpec parsed = Parse("trial: {executors: [{custom: {name: mine, options: {calls: 4}}, slots: 2}]}");
+  EXPECT_THAT(Paths(parsed), Not(Contains(StartsWith("trial"))));
+  EXPECT_THAT(parsed.unimplemented, IsEmpty());
+  ASSERT_EQ(parsed.spec.trial.executors.size(), 1u);
+  EXPECT_EQ(parsed.spec.trial.executors[0].options.name, "mine");
+  EXPECT_EQ(parsed.spec.trial.executors[0].slots, 2);
+  google::protobuf::Struct options;
+  ASSERT_TRUE(options.ParseFromString(parsed.spec.trial.executors[0].options.bytes));
+  EXPECT_EQ(options.fields().at("calls").number_value(), 4);
+
+  for (const char* name : {"", "process", "sagemaker", "custom"}) {
+    const ParsedSpec refused = Parse(absl::StrCat("trial: {executors: [{custom: {name: \"", name, "\"}}]}"));
+    EXPECT_THAT(Paths(refused), Contains("trial.executors[0].custom.name")) << name;
+  }
+}
+
+TEST(ConvertSpecTest, ReadsWhichArtefactsAreKept) {
+  using Policy = core::ArtifactRetention::Policy;
+  EXPECT_EQ(Parse("name: j").spec.artifacts.policy, Policy::kKeepAll);
+  const core::ArtifactRetention rule =
+      Parse("artifacts: {policy: KEEP_BEST, best_count: 3, after: 90s, remove_logs: true}").spec.artifacts;
+  EXPECT_EQ(rule.policy, Policy::kKeepBest);
+  EXPECT_EQ(rule.best_count, 3);
+  EXPECT_EQ(rule.after, absl::Seconds(90));
+  EXPECT_TRUE(rule.remove_logs);
+  EXPECT_EQ(Parse("artifacts: {policy: KEEP_SUCCESSFUL}").spec.artifacts.policy, Policy::kKeepSuccessful);
+  const std::pair<const char*, const char*> bad[] = {
+      {"artifacts: {policy: KEEP_SUCCESSFUL, best_count: 3}", "artifacts.best_count"},
+      {"artifacts: {policy: KEEP_BEST, best_count: 0}", "artifacts.best_count"},
+      {"artifacts: {policy: KEEP_BEST, best_count: 1001}", "artifacts.best_count"},
+      {"{artifacts: {policy: KEEP_BEST, best_count: 2}, additional_objectives: [{metric: m, goal: MINIMIZE}]}",
+       "artifacts.best_count"},
+      {"artifacts: {policy: KEEP_BEST, after: -1s}", "artifacts.after"},
+      {"artifacts: {policy: KEEP_BEST, after: 400000000s}", "artifacts.after"},
+  };
+  for (const auto& [text, path] : bad) {
+    const ParsedSpec parsed = Parse(text);
+    EXPECT_THAT(Paths(parsed), Contains(path)) << text;
+  }
 }
 
 TEST(ConvertSpecTest, DefinitionsAloneAreUnimplementedAndNotMalformed) {

@@ -46,7 +46,8 @@ bool SameMap(const absl::btree_map<std::string, T>& a, const absl::btree_map<std
 
 void ExpectSame(const core::Attempt& a, const core::Attempt& b) {
   const auto& [number, start_reason, executor_index, executor, location, launch_time, start_time, end_time, exit_code,
-               signal, reason, use, artifact_path, cursor, worker_id, lease_expire_time, ending, completion] = a;
+               signal, reason, use, artifact_path, artifacts_remove_time, cursor, worker_id, lease_expire_time, ending,
+               completion] = a;
   EXPECT_EQ(number, b.number);
   EXPECT_EQ(start_reason, b.start_reason);
   EXPECT_EQ(executor_index, b.executor_index);
@@ -64,6 +65,7 @@ void ExpectSame(const core::Attempt& a, const core::Attempt& b) {
   EXPECT_EQ(read_bytes, b.use.read_bytes);
   EXPECT_EQ(written_bytes, b.use.written_bytes);
   EXPECT_EQ(artifact_path, b.artifact_path);
+  EXPECT_EQ(artifacts_remove_time, b.artifacts_remove_time);
   const auto& [stdout_offset, stderr_offset, last_step] = cursor;
   EXPECT_EQ(stdout_offset, b.cursor.stdout_offset);
   EXPECT_EQ(stderr_offset, b.cursor.stderr_offset);
@@ -131,8 +133,8 @@ void ExpectSame(const core::JobHeader& a, const core::JobHeader& b) {
   const auto& [job_id, uid, spec_bytes, base_dir, provenance_bytes, advice, request_id, spec_hash, tags, status,
                stop_as, reason, limits, create_time, update_time, end_time, grid_size, import_only, next_ordinal,
                exhausted, exhausted_reason, finished, rungs_reached, steps_run, steps_repeated, calm_forecasts,
-               converged, counts, best_trial, best_objective, best_finish_seq, notifications, best_of_parents,
-               pareto_front] = a;
+               converged, counts, best_trial, best_objective, best_finish_seq, notifications, next_artifact_removal,
+               best_of_parents, pareto_front] = a;
   EXPECT_EQ(job_id, b.job_id);
   EXPECT_EQ(uid, b.uid);
   EXPECT_EQ(spec_bytes, b.spec_bytes);
@@ -157,6 +159,7 @@ void ExpectSame(const core::JobHeader& a, const core::JobHeader& b) {
   EXPECT_EQ(next_ordinal, b.next_ordinal);
   EXPECT_EQ(exhausted, b.exhausted);
   EXPECT_EQ(import_only, b.import_only);
+  EXPECT_EQ(next_artifact_removal, b.next_artifact_removal);
   EXPECT_EQ(notifications.due, b.notifications.due);
   EXPECT_EQ(notifications.delivered, b.notifications.delivered);
   EXPECT_EQ(notifications.given_up, b.notifications.given_up);
@@ -217,6 +220,7 @@ core::Attempt RandomAttempt(RandomValues& random) {
   attempt.reason = random.Text();
   attempt.use = {random.Duration(), random.Int64(), random.Int64(), random.Int64()};
   attempt.artifact_path = random.Text();
+  attempt.artifacts_remove_time = Maybe(random, random.Time());
   attempt.cursor.stdout_offset = random.Int64();
   attempt.cursor.stderr_offset = random.Int64();
   for (int64_t i = random.Below(4); i > 0; --i) attempt.cursor.last_step[random.Text()] = random.Int64();
@@ -281,6 +285,7 @@ core::JobHeader RandomHeader(RandomValues& random) {
   header.end_time = Maybe(random, random.Time());
   header.grid_size = random.Int64();
   header.next_ordinal = random.Int64();
+  header.next_artifact_removal = Maybe(random, random.Time());
   header.exhausted = random.Chance(0.5);
   header.exhausted_reason = random.Text();
   header.finished = random.Int64();

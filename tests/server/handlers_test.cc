@@ -53,6 +53,7 @@ class HandlersTest : public testing::Test {
     storage_ = *storage::OpenStorage("memory:");
     clock_ = core::MakeSystemClock();
     Service::Environment environment;
+    environment.executor_kinds = &executors::BuiltInExecutors();
     environment.engine = &engine_;
     environment.storage = storage_.get();
     environment.clock = clock_.get();

@@ -212,7 +212,7 @@ void ExpectAllOptionsAreDescribed(const std::vector<v1::ComponentInfo>& infos, s
 TEST(ComponentsTest, DescribeEveryOption) {
   ExpectAllOptionsAreDescribed(StrategyInfos(), 5);
   ExpectAllOptionsAreDescribed(EarlyStoppingRuleInfos(), 6);
-  ExpectAllOptionsAreDescribed(ExecutorInfos({{"process", {}}, {"external", {}}}, {}), 7);
+  ExpectAllOptionsAreDescribed(ExecutorInfos({}, {{"process", {}}, {"external", {}}}, {}), 7);
 }
 
 TEST(ComponentsTest, SayWhatIsThere) {
@@ -222,7 +222,8 @@ TEST(ComponentsTest, SayWhatIsThere) {
   for (const v1::ComponentInfo& info : EarlyStoppingRuleInfos()) {
     EXPECT_EQ(info.available(), info.name() != "custom") << info.name();
   }
-  for (const v1::ComponentInfo& info : ExecutorInfos({{"external", {.is_external = true}}}, {{"process", "no room"}})) {
+  for (const v1::ComponentInfo& info :
+       ExecutorInfos({}, {{"external", {.is_external = true}}}, {{"process", "no room"}})) {
     EXPECT_EQ(info.available(), info.name() == "external") << info.name();
     if (info.name() == "external") {
       EXPECT_THAT(info.capabilities(), ElementsAre("is_external"));

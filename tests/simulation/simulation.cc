@@ -17,6 +17,7 @@
 #include "core/clock.h"
 #include "core/objectives.h"
 #include "core/rng.h"
+#include "executors/retrying.h"
 #include "storage/memory_storage.h"
 #include "tests/engine/scripted_strategy.h"
 #include "tests/executors/fake_executor.h"
@@ -63,7 +64,8 @@ class SimulatedNotifier final : public engine::Notifier {
 // One server process: everything that a crash takes away.
 struct Process {
   std::unique_ptr<CrashingStorage> storage;
-  std::unique_ptr<FakeExecutor> executor;
+  std::unique_ptr<executors::RetryingExecutor> retrying;  // around:
+  FakeExecutor* executor = nullptr;
   SimulatedNotifier notifier;
   std::vector<std::function<void()>> fits;  // that were begun and are not done
   std::unique_ptr<engine::Engine> engine;   // last: goes first
@@ -94,6 +96,7 @@ class Simulation {
         world_(std::make_shared<FakeWorld>()) {}
 
   Outcome Run() {
+    if (Chance(0.5)) slots_ = 1 + static_cast<int>(Below(3));
     Boot();
     const int jobs = 1 + static_cast<int>(Below(3));
     for (int i = 0; i < jobs; ++i) CreateJob(i);
@@ -132,6 +135,7 @@ class Simulation {
     engine::EngineOptions options;
     options.server_id = "simulated";
     options.own_threads = false;
+    if (slots_ > 0) options.executor_slots = {{"process", slots_}};
     engine::EngineEnvironment environment;
     environment.storage = process->storage.get();
     environment.clock = &clock_;
@@ -146,10 +150,15 @@ class Simulation {
     process->engine = engine::MakeEngine(options, environment);
     FakeExecutor::Options executor_options;
     executor_options.queue_events = true;
-    process->executor = std::make_unique<FakeExecutor>(world_, process->engine->listener(), executor_options);
+    auto fake = std::make_unique<FakeExecutor>(world_, process->engine->listener(), executor_options);
+    process->executor = fake.get();
     process->executor->SetFaults(
         [this, process](FakeExecutor::Call call, const RunId& id) { return NextEngineFault(*process, call, id); });
-    const absl::Status status = process->engine->Start({{"process", process->executor.get()}});
+    executors::RetryOptions retry;
+    retry.own_thread = false;
+    retry.seed = Below(1'000'000);
+    process->retrying = executors::MakeRetryingExecutor(std::move(fake), process->engine->listener(), &clock_, retry);
+    const absl::Status status = process->engine->Start({{"process", process->retrying.get()}});
     if (!status.ok() && !process->storage->dead()) Violation(absl::StrCat("start: ", status.ToString()));
   }
 
@@ -184,6 +193,7 @@ class Simulation {
       return Chance(0.5) ? FakeExecutor::Fault::kRefuse : FakeExecutor::Fault::kLoseAck;
     }
     if (faults_.storage && Chance(0.02)) {
+      ++outcome_.engine_faults;
       return Chance(0.5) ? FakeExecutor::Fault::kRefuse : FakeExecutor::Fault::kLoseAck;
     }
     return FakeExecutor::Fault::kNone;
@@ -235,6 +245,12 @@ class Simulation {
       rule.target = core::Webhook{absl::StrCat("http://receiver", i), ""};
       rule.events = {core::NotificationEvent::kJobEnded};
       if (Chance(0.7)) rule.events.push_back(core::NotificationEvent::kTrialFailed);
+    }
+    if (Chance(0.5)) {
+      spec.artifacts.policy =
+          Chance(0.6) ? core::ArtifactRetention::Policy::kKeepBest : core::ArtifactRetention::Policy::kKeepSuccessful;
+      if (spec.additional_objectives.empty() && Chance(0.5)) spec.artifacts.best_count = 2;
+      if (Chance(0.3)) spec.artifacts.after = absl::Seconds(Below(200));
     }
     const uint64_t kind = Below(10);
     if (kind < 6 || kind == 9) spec.trial.executors.push_back({{"process", ""}, std::nullopt, std::nullopt});
@@ -330,9 +346,64 @@ class Simulation {
   void Drain() {
     for (int i = 0; i < 50; ++i) {
       if (process_->storage->dead()) return Reboot();
+      process_->retrying->RunDue();
       if (!process_->engine->RunRound()) break;
     }
     for (const auto& [job_id, spec] : specs_) Check(job_id);
+    if (slots_ > 0) CheckSlots();
+  }
+
+  // Never more than there are, by what is stored and by what really runs; and while a job waits, no other gets ahead.
+  void CheckSlots() {
+    if (!out_ok()) return;
+    struct Share {
+      int held = 0;
+      bool waits = false;
+    };
+    std::map<std::string, Share> now;
+    int stored = 0;
+    for (const auto& [job_id, spec] : specs_) {
+      const absl::StatusOr<storage::LoadedJob> loaded = store_->LoadJob(job_id);
+      Share& share = now[job_id];
+      const core::JobHeader& header = loaded->record.header;
+      const auto started = std::ranges::count_if(loaded->trials, &core::TakesPlace);
+      for (const core::Trial& trial : loaded->trials) {
+        if (core::IsActive(trial.state) && trial.attempts.back().executor == "process") ++share.held;
+        const bool may_start = (!trial.attempts.empty() || started < header.limits.max_trials.value_or(1'000'000)) &&
+                               trial.retry_time.value_or(absl::InfinitePast()) <= clock_.Now();
+        const bool waits = trial.state == TrialState::kQueued && absl::StrContains(trial.reason, "the server's") &&
+                           header.status == core::JobStatus::kRunning && may_start;
+        share.waits |= waits;
+        if (waits) ++outcome_.slot_waits;
+      }
+      const int active = static_cast<int>(
+          std::ranges::count_if(loaded->trials, [](const core::Trial& trial) { return core::IsActive(trial.state); }));
+      const std::optional<int32_t>& own = spec.trial.executors[0].slots;
+      // By its own bounds, which may have been lowered, it could start one.
+      share.waits &= active < header.limits.max_parallel_trials && (!own || share.held < *own);
+      // And it is not suspended until its executor says which of its runs it knows.
+      share.waits &= process_->engine->PausedReason(job_id).empty();
+      stored += share.held;
+    }
+    const int running = static_cast<int>(world_->active().size());
+    if (stored > slots_ || running > slots_) {
+      Violation(absl::StrCat(stored, " trials hold slots and ", running, " runs go on; there are ", slots_));
+    }
+    // After a fault a job may be absent while others share what is free.
+    const int faults = outcome_.crashes + outcome_.refused_commits + outcome_.engine_faults;
+    if (faults == slot_faults_) {
+      for (const auto& [waiting, share] : now) {
+        if (!share.waits || !shares_before_[waiting].first) continue;
+        for (const auto& [other, its] : now) {
+          if (its.held > shares_before_[other].second && its.held > share.held + 1) {
+            Violation(absl::StrCat(other, " got its slot number ", its.held, " while ", waiting, " waited with ",
+                                   share.held));
+          }
+        }
+      }
+    }
+    slot_faults_ = faults;
+    for (const auto& [job_id, share] : now) shares_before_[job_id] = {share.waits, share.held};
   }
 
   void Step(bool faulty) {
@@ -380,7 +451,7 @@ class Simulation {
     const absl::Duration step = Chance(0.1)   ? absl::Seconds(Below(60))
                                 : Chance(0.3) ? absl::Milliseconds(50)
                                               : absl::Milliseconds(Below(2'000));
-    const absl::Time due = process_->engine->NextWake();
+    const absl::Time due = std::min(process_->engine->NextWake(), process_->retrying->NextDue());
     const bool stop_there = due > clock_.Now() && (!faults_.late || Chance(0.5));
     if (!faults_.late) Log(absl::StrCat("due in ", absl::FormatDuration(due - clock_.Now())));
     clock_.Set(stop_there ? std::min(due, clock_.Now() + step) : clock_.Now() + step);
@@ -672,6 +743,7 @@ class Simulation {
     CheckResult(job_id, *loaded);
     CheckRungs(job_id, *loaded);
     CheckWorld(job_id, *loaded);
+    CheckArtifacts(job_id, *loaded);
     seen = std::move(now);
   }
 
@@ -770,6 +842,66 @@ class Simulation {
     }
   }
 
+  // Artefacts of a trial that may run again, or that its job keeps, are there.
+  void CheckArtifacts(const std::string& job_id, const storage::LoadedJob& loaded) {
+    const core::ArtifactRetention& rule = specs_[job_id].artifacts;
+    for (const executors::RunSpec& spec : world_->launched()) {
+      if (spec.id.job_id != job_id || spec.id.trial > static_cast<int32_t>(loaded.trials.size())) continue;
+      const FakeWorld::Run run = *world_->Find(spec.id);
+      const core::Trial& trial = loaded.trials[spec.id.trial - 1];
+      if (spec.id.attempt > static_cast<int32_t>(trial.attempts.size())) continue;
+      const bool told = trial.attempts[spec.id.attempt - 1].artifacts_remove_time.has_value();
+      const std::string name = absl::StrCat("run ", spec.id.trial, "/", spec.id.attempt, " of ", job_id);
+      if (told && !run.removed) Violation("the artefacts of " + name + " are there though they are called removed");
+      if (!run.removed) continue;
+      const core::JobHeader& header = loaded.record.header;
+      const bool best = header.best_trial == trial.number || std::ranges::count(header.pareto_front, trial.number) > 0;
+      if (!core::IsTerminal(trial.state) || best || rule.policy == core::ArtifactRetention::Policy::kKeepAll) {
+        Violation("the artefacts of " + name + " were removed though they are kept");
+      }
+      if (rule.policy == core::ArtifactRetention::Policy::kKeepSuccessful && trial.state == TrialState::kCompleted) {
+        Violation("the artefacts of " + name + " were removed though it was successful");
+      }
+      if (trial.end_time && clock_.Now() < *trial.end_time + rule.after)
+        Violation("the artefacts of " + name + " were removed too early");
+    }
+  }
+
+  // All that a job does not keep is gone in the end, and only that.
+  void CheckRemoved(const std::string& job_id, const storage::LoadedJob& loaded) {
+    const core::JobSpec& spec = specs_[job_id];
+    if (spec.artifacts.policy == core::ArtifactRetention::Policy::kKeepAll) return;
+    std::vector<std::pair<double, int64_t>> ranked;  // of the completed trials that ran: the lower, the better
+    const auto rank = [&](const core::Trial& trial) {
+      return std::pair(spec.objective.goal == core::Goal::kMinimize ? *trial.objective : -*trial.objective,
+                       trial.finish_seq);
+    };
+    const auto counts = [&](const core::Trial& trial) {
+      return trial.state == TrialState::kCompleted && !trial.attempts.empty() && core::KeepsConstraints(spec, trial);
+    };
+    for (const core::Trial& trial : loaded.trials) {
+      if (counts(trial)) ranked.push_back(rank(trial));
+    }
+    std::ranges::sort(ranked);
+    const std::vector<int32_t>& front = loaded.record.header.pareto_front;
+    for (const core::Trial& trial : loaded.trials) {
+      const size_t place = counts(trial) ? std::ranges::find(ranked, rank(trial)) - ranked.begin() : ranked.size();
+      const bool kept = spec.artifacts.policy == core::ArtifactRetention::Policy::kKeepSuccessful
+                            ? trial.state == TrialState::kCompleted
+                        : spec.additional_objectives.empty()
+                            ? counts(trial) && static_cast<int>(place) < spec.artifacts.best_count.value_or(1)
+                            : std::ranges::count(front, trial.number) > 0;
+      for (const core::Attempt& attempt : trial.attempts) {
+        if (attempt.executor != "process") continue;
+        if (attempt.artifacts_remove_time) ++outcome_.removals;
+        if (attempt.artifacts_remove_time.has_value() == kept) {
+          Violation(absl::StrCat("the artefacts of trial ", trial.number, " of ", job_id, " are ",
+                                 kept ? "gone though kept" : "there though not kept"));
+        }
+      }
+    }
+  }
+
   // At the end: every acknowledged value is there, and every value of a run that ended by itself is there once.
   void CheckEnd(const std::string& job_id) {
     if (!out_ok()) return;
@@ -777,6 +909,7 @@ class Simulation {
     absl::btree_map<int32_t, std::map<std::tuple<int32_t, std::string, int64_t>, double>> values;
     CheckReplay(job_id, loaded->trials);
     CheckNotifications(job_id, *loaded);
+    CheckRemoved(job_id, *loaded);
     for (const core::Trial& trial : loaded->trials) {
       ++outcome_.trials;
       outcome_.attempts += static_cast<int>(trial.attempts.size());
@@ -842,6 +975,8 @@ class Simulation {
       absl::StatusOr<storage::LoadedJob> loaded = store_->LoadJob(job_id);
       if (core::IsTerminal(loaded->record.header.status)) {
         if (loaded->record.header.notifications.due > 0) absl::StrAppend(&text, " ", job_id, " has notifications due");
+        if (loaded->record.header.next_artifact_removal)
+          absl::StrAppend(&text, " ", job_id, " has artefacts to remove");
         continue;
       }
       const core::JobHeader& header = loaded->record.header;
@@ -861,7 +996,8 @@ class Simulation {
   bool AllEnded() {
     for (const auto& [job_id, spec] : specs_) {
       const core::JobHeader header = store_->ReadJob(job_id)->header;
-      if (!core::IsTerminal(header.status) || header.notifications.due > 0) return false;
+      const bool telling = header.notifications.due > 0;
+      if (!core::IsTerminal(header.status) || telling || header.next_artifact_removal) return false;
     }
     return !specs_.empty();
   }
@@ -882,6 +1018,9 @@ class Simulation {
   std::unique_ptr<Process> process_;
   bool quiet_ = false;
 
+  int slots_ = 0;  // of the server's, for processes; 0: no bound
+  int slot_faults_ = 0;
+  std::map<std::string, std::pair<bool, int>> shares_before_;  // by job: whether it waited, and the slots that it held
   Receivers receivers_;
   std::set<std::string> limits_updated_;
   std::map<std::string, std::set<Held>> held_;

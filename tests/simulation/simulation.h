@@ -16,6 +16,9 @@ struct Outcome {
   std::vector<std::string> violations;  // empty: everything held
   int crashes = 0;
   int refused_commits = 0;
+  int engine_faults = 0;
+  int removals = 0;    // of attempts' artefacts
+  int slot_waits = 0;  // looks at a trial that waited for one of the server's slots
   int trials = 0;
   int attempts = 0;
   int promotions = 0;

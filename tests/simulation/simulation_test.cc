@@ -25,6 +25,8 @@ TEST(Simulation, WhatMustAlwaysHoldHoldsOverRandomHistories) {
     const Outcome outcome = Simulate(seed, Faults{});
     sum.crashes += outcome.crashes;
     sum.refused_commits += outcome.refused_commits;
+    sum.slot_waits += outcome.slot_waits;
+    sum.removals += outcome.removals;
     sum.trials += outcome.trials;
     sum.attempts += outcome.attempts;
     sum.promotions += outcome.promotions;
@@ -40,15 +42,18 @@ TEST(Simulation, WhatMustAlwaysHoldHoldsOverRandomHistories) {
   }
   std::cout << "simulation: seeds " << first << ".." << first + seeds - 1 << ", " << sum.crashes << " crashes, "
             << sum.refused_commits << " refused commits, " << sum.trials << " trials, " << sum.attempts << " attempts, "
-            << sum.promotions << " promotions, " << sum.with_parents << " jobs with parents, " << sum.early_stopped
-            << " stopped early, " << sum.measurements << " measurements, " << sum.notifications
-            << " notifications taken and " << sum.repeats << " repeats, suggestions " << sum.fresh << " FRESH, "
-            << sum.last_fit << " LAST_FIT, " << sum.fallback << " FALLBACK, all recomputed; 0 violations\n";
+            << sum.promotions << " promotions, " << sum.with_parents << " jobs with parents, " << sum.early_stopped << " stopped early, " << sum.measurements
+            << " measurements, " << sum.notifications << " notifications taken and " << sum.repeats << " repeats, "
+            << sum.slot_waits << " waits for shared slots, " << sum.removals << " artefacts removed, suggestions "
+            << sum.fresh << " FRESH, " << sum.last_fit << " LAST_FIT, " << sum.fallback
+            << " FALLBACK, all recomputed; 0 violations\n";
   EXPECT_GT(sum.crashes, seeds / 4);
   EXPECT_GT(sum.promotions, seeds / 10);
   EXPECT_GT(sum.with_parents, seeds / 10);
   EXPECT_GT(sum.early_stopped, seeds / 10);
   EXPECT_GT(sum.trials, seeds);
+  EXPECT_GT(sum.slot_waits, seeds);
+  EXPECT_GT(sum.removals, seeds);
   EXPECT_GT(sum.notifications, seeds);
   EXPECT_GT(sum.repeats, seeds / 20);
   EXPECT_GT(sum.last_fit, seeds / 4);

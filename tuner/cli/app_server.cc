@@ -33,6 +33,11 @@ void AddServe(CLI::App& app, Choice& choice) {
   serve->add_option("--gpus", options->gpus, "GPU indexes that trials may be given: 0,1")
       ->delimiter(',')
       ->type_name("LIST");
+  serve
+      ->add_option("--executor-slots", options->executor_slots,
+                   "Trials of all jobs together that an executor runs at a time: process=8")
+      ->delimiter(',')
+      ->type_name("NAME=N");
   serve->add_option("--strategy-threads", options->strategy_threads, "Threads that compute suggestions [2]")
       ->type_name("N")
       ->check(CLI::Range(1, 256));

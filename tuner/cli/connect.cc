@@ -89,6 +89,7 @@ std::unique_ptr<Client> ClientOfSocket(const std::string& data_dir) {
 absl::StatusOr<Connection> Embedded(const Environment& environment, Connection connection, Embed embed) {
   const bool full = embed == Embed::kFullServer;
   server::ServerConfig config;
+  config.executor_kinds = environment.executor_kinds;
   config.data_dir = connection.data_dir;
   if (connection.scratch) config.storage_uri = "memory:";
   config.start_trials = embed == Embed::kFullServer || embed == Embed::kAskAndTell;

@@ -13,15 +13,15 @@
 namespace tuner::cli {
 namespace {
 
-std::vector<Finding> ExecutorFindings() {
+std::vector<Finding> ExecutorFindings(const executors::ExecutorRegistry& kinds) {
   std::vector<Finding> findings;
-  for (const executors::ExecutorKind& kind : executors::ExecutorKinds()) {
+  for (const executors::ExecutorKind& kind : kinds.kinds()) {
     const std::string missing = kind.missing();
-    const std::string name = absl::StrCat("executor ", std::string(kind.name));
+    const std::string name = absl::StrCat("executor ", kind.name);
     if (missing.empty()) {
-      findings.push_back({name, Finding::State::kGood, std::string(kind.description), ""});
+      findings.push_back({name, Finding::State::kGood, kind.description, ""});
     } else {
-      findings.push_back({name, Finding::State::kMissing, std::string(kind.description), missing});
+      findings.push_back({name, Finding::State::kMissing, kind.description, missing});
     }
   }
   return findings;
@@ -71,7 +71,7 @@ void Print(Printer& printer, const std::vector<Finding>& findings) {
 
 absl::StatusOr<int> Doctor(Context& context, const DoctorOptions& options) {
   const std::string data_dir = DataDir(context.environment(), context.connect_options().data_dir, false);
-  std::vector<Finding> findings = ExecutorFindings();
+  std::vector<Finding> findings = ExecutorFindings(context.environment().executor_kinds);
   // External trials need nothing here; what a person asks is whether anything can be run.
   const bool runs_trials = std::any_of(findings.begin(), findings.end(),
                                        [](const Finding& finding) { return finding.state == Finding::State::kGood; });

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "executors/executor.h"
 #include "tuner/server/wiring.h"
 
 namespace tuner::cli {
@@ -25,6 +26,7 @@ struct Environment {
   std::function<std::optional<std::string>(const std::string& name)>
       variable;  // of the process environment; nullopt: not set
   std::function<absl::StatusOr<std::unique_ptr<server::Server>>(const server::ServerConfig&)> start_server;
+  executors::ExecutorRegistry executor_kinds;  // the built-in ones, and what the program links in
   int spawner_fd = -1;  // executors/spawner.h; forked by main for the verbs that start trials, else -1
 };
 

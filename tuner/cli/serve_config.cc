@@ -23,8 +23,12 @@ constexpr const char* kDefaultListen = "127.0.0.1:7070";
 // One setting's text values by its key; a list in YAML, or a comma list in the environment, has several.
 using Settings = std::map<std::string, std::vector<std::string>>;
 
-const char* const kKeys[] = {"listen",  "data",           "storage", "tls_cert",         "tls_key",
-                             "no_auth", "allow_insecure", "gpus",    "strategy_threads", "drain_timeout"};
+const char* const kKeys[] = {"listen", "data", "storage", "tls_cert", "tls_key", "no_auth", "allow_insecure", "gpus",
+                             "strategy_threads", "drain_timeout",
+                             // These have a value for each executor: {process: 8}, or process=8.
+                             "executor_slots", "executor_launches_per_second", "executor_launch_burst",
+                             "executor_breaker_failures", "executor_breaker_cool_down", "executor_retry_initial",
+                             "executor_retry_most"};
 
 absl::StatusOr<Settings> ReadYaml(const std::string& file) {
   auto text = ReadWholeFile(file);
@@ -45,6 +49,10 @@ absl::StatusOr<Settings> ReadYaml(const std::string& file) {
       std::vector<std::string>& values = settings[key];
       if (entry.second.IsSequence()) {
         for (const auto& value : entry.second) values.push_back(value.as<std::string>());
+      } else if (entry.second.IsMap()) {
+        for (const auto& value : entry.second) {
+          values.push_back(absl::StrCat(value.first.as<std::string>(), "=", value.second.as<std::string>()));
+        }
       } else {
         values.push_back(entry.second.as<std::string>());
       }
@@ -96,6 +104,19 @@ class Reader {
     }
     return values;
   }
+  // Calls `set` with the executor and the value of each "process=8".
+  void PerExecutor(const std::string& key, const std::vector<std::string>& texts,
+                   const std::function<void(const std::string&, double)>& set) {
+    for (const std::string& text : texts) {
+      const std::pair<std::string, std::string> parts = absl::StrSplit(text, absl::MaxSplits('=', 1));
+      double value = 0;
+      if (parts.first.empty() || !absl::SimpleAtod(parts.second, &value) || !(value >= 0 && value <= 1e6)) {
+        Refuse(key, text, "an executor and a number, such as process=8");
+      } else {
+        set(parts.first, value);
+      }
+    }
+  }
   const absl::Status& status() const { return status_; }
 
  private:
@@ -105,6 +126,28 @@ class Reader {
   const Settings& settings_;
   absl::Status status_;
 };
+
+// The settings of the executors; `slots`: those of the command line, in place of the others.
+executors::ExecutorSettings ReadExecutorSettings(Reader& reader, const std::vector<std::string>& slots) {
+  executors::ExecutorSettings settings;
+  const auto read = [&](const char* key, const std::function<void(executors::ExecutorSetting&, double)>& set) {
+    const bool is_slots = absl::string_view(key) == "executor_slots";
+    reader.PerExecutor(key, is_slots && !slots.empty() ? slots : reader.List(key),
+                       [&](const std::string& name, double value) { set(settings[name], value); });
+  };
+  read("executor_slots", [&](auto& setting, double value) {
+    if (value >= 1) setting.slots = static_cast<int>(value);  // 0: no bound
+  });
+  read("executor_launches_per_second", [](auto& setting, double value) { setting.launches_per_second = value; });
+  read("executor_launch_burst", [](auto& setting, double value) { setting.launch_burst = static_cast<int>(value); });
+  read("executor_breaker_failures",
+       [](auto& setting, double value) { setting.breaker_failures = static_cast<int>(value); });
+  read("executor_breaker_cool_down",
+       [](auto& setting, double value) { setting.breaker_cool_down = absl::Seconds(value); });
+  read("executor_retry_initial", [](auto& setting, double value) { setting.retry_initial = absl::Seconds(value); });
+  read("executor_retry_most", [](auto& setting, double value) { setting.retry_most = absl::Seconds(value); });
+  return settings;
+}
 
 std::string Absolute(const std::string& path) {
   std::error_code error;
@@ -145,6 +188,8 @@ absl::StatusOr<server::ServerConfig> ServerConfigOf(const Environment& environme
       options.strategy_threads.value_or(reader.NumberOr("strategy_threads", config.strategy_threads));
   config.drain_timeout = absl::Seconds(
       options.drain_seconds.value_or(reader.NumberOr("drain_timeout", absl::ToDoubleSeconds(config.drain_timeout))));
+  config.executor_settings = ReadExecutorSettings(reader, options.executor_slots);
+  config.executor_kinds = environment.executor_kinds;
   config.spawner_fd = environment.spawner_fd;
   if (!reader.status().ok()) return reader.status();
   return config;

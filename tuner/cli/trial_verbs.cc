@@ -105,7 +105,8 @@ Table AttemptTable(const v1::Trial& trial) {
                timed ? DurationText(ToTime(attempt.end_time()) - ToTime(attempt.start_time())) : "",
                attempt.has_cpu_time() ? DurationText(ToDuration(attempt.cpu_time())) : "",
                attempt.peak_memory_bytes() > 0 ? BytesText(static_cast<double>(attempt.peak_memory_bytes())) : "",
-               ReasonLine(attempt.reason())});
+               attempt.has_artifacts_remove_time() ? absl::StrCat(ReasonLine(attempt.reason()), " (artefacts removed)")
+                                                   : ReasonLine(attempt.reason())});
   }
   return table;
 }

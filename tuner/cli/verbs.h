@@ -60,6 +60,7 @@ struct ServeOptions {
   bool allow_insecure = false;
   std::string tls_cert, tls_key;
   std::vector<int> gpus;
+  std::vector<std::string> executor_slots;  // "process=8"
   std::optional<int> strategy_threads;
   std::optional<double> drain_seconds;
 };

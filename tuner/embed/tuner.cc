@@ -53,6 +53,10 @@ class TunerImpl : public Tuner {
     if (options.data_dir.empty() || options.data_dir.front() != '/') {
       return absl::InvalidArgumentError(absl::StrCat("data_dir: \"", options.data_dir, "\" is no absolute folder"));
     }
+    executor_kinds_ = options.executor_kinds;
+    if (absl::Status status = executors::CheckSettings(options.executor_settings, executor_kinds_); !status.ok()) {
+      return status;
+    }
     std::error_code error;
     std::filesystem::create_directories(options.data_dir, error);
     if (error) return absl::UnavailableError(absl::StrCat(options.data_dir, ": ", error.message()));
@@ -68,7 +72,7 @@ class TunerImpl : public Tuner {
   }
 
   absl::StatusOr<v1::CreateTuningJobResponse> CreateTuningJob(const v1::CreateTuningJobRequest& request) override {
-    absl::StatusOr<requests::NewJob> built = requests::BuildJob(request, EarlierJobsIn(*storage_));
+    absl::StatusOr<requests::NewJob> built = requests::BuildJob(request, EarlierJobsIn(*storage_), executor_kinds_);
     if (!built.ok()) return built.status();
     core::JobHeader& header = built->header;
     v1::CreateTuningJobResponse response;
@@ -202,11 +206,14 @@ class TunerImpl : public Tuner {
     engine::EngineOptions engine_options;
     engine_options.server_id = std::move(folder_id);
     engine_options.strategy_threads = options.strategy_threads;
+    engine_options.executor_slots = executors::SlotsOf(options.executor_settings);
     engine::EngineEnvironment environment;
     environment.storage = storage_.get();
     environment.clock = clock_.get();
     environment.notifier = notifier_.get();
-    environment.parse_spec = &requests::SpecOfHeader;
+    environment.parse_spec = [this](const core::JobHeader& header) {
+      return requests::SpecOfHeader(header, &executor_kinds_);
+    };
     // A trial of an embedded job has nobody to call: what it says is what it prints.
     environment.service_environment = [](const executors::RunId& run) {
       return absl::btree_map<std::string, std::string>{{"TUNER_TRIAL", core::TrialName(run.job_id, run.trial)},
@@ -224,8 +231,9 @@ class TunerImpl : public Tuner {
     context.gpus.assign(options.gpus.begin(), options.gpus.end());
     context.supervisor_path = options.supervisor_path.empty() ? DefaultSupervisor() : options.supervisor_path;
     absl::flat_hash_map<std::string, executors::Executor*> by_name;
-    for (const executors::ExecutorKind& kind : executors::ExecutorKinds()) {
-      absl::StatusOr<std::unique_ptr<executors::Executor>> executor = kind.make(context);
+    for (const executors::ExecutorKind& kind : executor_kinds_.kinds()) {
+      absl::StatusOr<std::unique_ptr<executors::Executor>> executor =
+          executors::MakeDecorated(kind, context, options.executor_settings);
       if (!executor.ok()) continue;
       by_name.emplace(kind.name, executor->get());
       executors_.push_back(*std::move(executor));
@@ -272,6 +280,7 @@ class TunerImpl : public Tuner {
     return job;
   }
 
+  executors::ExecutorRegistry executor_kinds_;  // constant after Start
   const std::unique_ptr<core::Clock> clock_ = core::MakeSystemClock();
   std::unique_ptr<storage::Storage> storage_;
   const std::unique_ptr<engine::Notifier> notifier_ = notify::MakeNotifier();

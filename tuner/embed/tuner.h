@@ -21,6 +21,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "executors/decorate.h"
+#include "executors/executor.h"
 #include "tuner/v1/tuning_service.pb.h"
 
 namespace tuner::embed {
@@ -31,6 +33,8 @@ struct Options {
   std::string supervisor_path;  // of tuner-supervisor, for jobs with process trials; default: found beside this program
                                 // or in PATH
   std::vector<int> gpus;        // indexes that process trials may be given
+  executors::ExecutorRegistry executor_kinds;     // the built-in ones, and what the program adds
+  executors::ExecutorSettings executor_settings;  // slots, retries, rate limits, circuit breakers by name of executor
   int strategy_threads = 2;
 };
 

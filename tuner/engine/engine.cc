@@ -13,10 +13,12 @@
 #include "absl/synchronization/mutex.h"
 #include "core/early_stopping.h"
 #include "core/job_machine.h"
+#include "executors/later.h"
 #include "tuner/engine/dispatcher.h"
 #include "tuner/engine/history.h"
 #include "tuner/engine/job_runner.h"
 #include "tuner/engine/parents.h"
+#include "tuner/engine/slot_sharing.h"
 #include "tuner/engine/strategy_host.h"
 
 namespace tuner::engine {
@@ -24,7 +26,7 @@ namespace {
 
 // An ended job stays in memory for as long as callers may still ask after it.
 constexpr absl::Duration kKeepEnded = absl::Minutes(1);
-// How long a job waits before it is loaded again after its storage or executor failed.
+// How long a job waits before it is loaded again after its storage or executor failed, if that does not say.
 constexpr absl::Duration kSuspended = absl::Seconds(1);
 
 absl::Status StoppingError() {
@@ -57,6 +59,10 @@ struct StrategyAnswer {
   std::string job_uid;
   core::Proposed proposed;
 };
+struct RemovalResult {
+  executors::RunId id;
+  absl::Status status;
+};
 struct NeverStarted {
   executors::RunId id;
 };
@@ -69,8 +75,8 @@ struct PreemptRequest {
   std::string reason;
 };
 struct KillRequest {};
-using Incoming = std::variant<CreateRequest, PostRequest, DeleteRequest, AdoptedRuns, StrategyAnswer, NeverStarted,
-                              executors::RunEvent, DeliveryResult, PreemptRequest, KillRequest>;
+using Incoming = std::variant<CreateRequest, PostRequest, DeleteRequest, AdoptedRuns, StrategyAnswer, RemovalResult,
+                              NeverStarted, executors::RunEvent, DeliveryResult, PreemptRequest, KillRequest>;
 
 // Every trial that has not ended, in order of number.
 std::vector<strategies::PendingTrial> PendingTrials(const core::JobState& state) {
@@ -95,6 +101,7 @@ core::EventKind ToEvent(executors::RunEvent event) {
   }
   auto& ended = std::get<executors::RunEnded>(event.what);
   using From = executors::RunEnded::Outcome;
+  if (ended.outcome == From::kRefused) return core::LaunchRefused{run, std::move(ended.reason)};
   using To = core::RunFinished::Outcome;
   const To outcome = ended.outcome == From::kSucceeded  ? To::kSucceeded
                      : ended.outcome == From::kFailed   ? To::kFailed
@@ -215,14 +222,18 @@ class EngineImpl : public Engine, public executors::RunListener {
   void FireTimers(absl::Time now);
   void DrainMailbox(JobRunner& job);
   void CommitRound();
+  void ShareSlots(absl::Time now);
   void ActOn(JobRunner& job);
   void GiveAnswer(JobRunner& job, core::Answer& answer);
   void ExpectNextAsk(JobRunner& job);
+  void RemoveArtifacts(JobRunner& job, const core::RemoveArtifacts& removal);
+  bool IsInput(const std::string& job_id, const std::string& artifact_path) const;
   void SendNotification(JobRunner& job, int64_t number);
   void CountDue(const JobRunner& job, size_t due);
 
   JobRunner& Runner(const std::string& job_id);
   absl::Status LoadAll(storage::JobQuery query);
+  absl::Status FindRemovals();
   absl::Status Load(JobRunner& job);
   void Install(JobRunner& job, core::JobSpec spec, storage::LoadedJob loaded);
   void FailCalls(JobRunner& job, const absl::Status& status);
@@ -241,6 +252,7 @@ class EngineImpl : public Engine, public executors::RunListener {
   absl::flat_hash_map<std::string, std::string> job_of_uid_;
   absl::btree_set<std::string> touched_;
   core::CallId next_call_ = 1;
+  absl::btree_map<std::string, absl::Time> removals_;  // of ended jobs that are not in memory: when they are due
   absl::Time renew_at_ = absl::InfiniteFuture();
   bool preempted_ = false;
 
@@ -249,7 +261,8 @@ class EngineImpl : public Engine, public executors::RunListener {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool shut_down_ ABSL_GUARDED_BY(mutex_) = false;
   absl::flat_hash_map<std::string, std::string> paused_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<std::string, size_t> due_notifications_ ABSL_GUARDED_BY(mutex_);  // by job; none: no entry
+  // Notifications and removals of artefacts that are due, by job; none: no entry.
+  absl::flat_hash_map<std::string, size_t> due_work_ ABSL_GUARDED_BY(mutex_);
 
   absl::flat_hash_map<std::string, std::unique_ptr<Dispatcher>> dispatchers_;  // constant after Start
   std::unique_ptr<StrategyHost> strategies_;
@@ -271,7 +284,7 @@ absl::Status EngineImpl::Start(absl::flat_hash_map<std::string, executors::Execu
           PostRequest{id.job_id, core::LaunchRefused{{id.trial, id.attempt}, std::string(status.message())}, nullptr});
     };
     callbacks.never_started = [this](const executors::RunId& id) { Enqueue(NeverStarted{id}); };
-    dispatchers_[name] = MakeDispatcher(executor, env_.clock, std::move(callbacks), options_.own_threads);
+    dispatchers_[name] = MakeDispatcher(executor, std::move(callbacks), options_.own_threads);
   }
   renew_at_ = env_.clock->Now() + options_.ownership_lease / 2;
   if (options_.load_running_jobs) {
@@ -281,8 +294,26 @@ absl::Status EngineImpl::Start(absl::flat_hash_map<std::string, executors::Execu
     storage::JobQuery telling;  // ended ones of which somebody was not told yet
     telling.with_due_notifications = true;
     if (absl::Status status = LoadAll(telling); !status.ok()) return status;
+    if (absl::Status status = FindRemovals(); !status.ok()) return status;
   }
   if (options_.own_threads) loop_ = std::thread([this] { Loop(); });
+  return absl::OkStatus();
+}
+
+// When each ended job is to be loaded, to remove artefacts that it does not keep.
+absl::Status EngineImpl::FindRemovals() {
+  storage::JobQuery ended;
+  ended.limit = 1'000;
+  ended.statuses = {core::JobStatus::kCompleted, core::JobStatus::kStopped, core::JobStatus::kFailed};
+  do {
+    absl::StatusOr<storage::JobPage> page = env_.storage->ListJobs(ended);
+    if (!page.ok()) return page.status();
+    for (const storage::JobRecord& record : page->jobs) {
+      const std::optional<absl::Time>& next = record.header.next_artifact_removal;
+      if (next && !jobs_.contains(record.header.job_id)) removals_[record.header.job_id] = *next;
+    }
+    ended.after = page->next;
+  } while (!ended.after.empty());
   return absl::OkStatus();
 }
 
@@ -293,6 +324,10 @@ absl::Status EngineImpl::LoadAll(storage::JobQuery query) {
     for (const storage::JobRecord& record : page->jobs) {
       JobRunner& job = Runner(record.header.job_id);
       if (job.phase != JobRunner::Phase::kUnloaded) continue;
+      const core::TrialCounts& counts = record.header.counts;
+      const int active =
+          counts[core::TrialState::kPending] + counts[core::TrialState::kRunning] + counts[core::TrialState::kStopping];
+      for (const auto& [name, slots] : options_.executor_slots) job.shared_slots[name].held = active;  // wherever
       if (absl::Status status = Load(job); !status.ok()) Suspend(job, status);
     }
     query.after = page->next;
@@ -315,20 +350,14 @@ void EngineImpl::Loop() {
 absl::Time EngineImpl::NextDeadline() const {
   absl::Time next = renew_at_;
   for (const auto& [id, job] : jobs_) next = std::min({next, job->wake, job->retry_time, job->unload_time});
+  for (const auto& [id, time] : removals_) next = std::min(next, time);
   return next;
 }
 
-absl::Time EngineImpl::NextWake() const {
-  absl::Time next = NextDeadline();
-  for (const auto& [name, dispatcher] : dispatchers_) next = std::min(next, dispatcher->NextDue());
-  return std::min(next, strategies_->NextDue());
-}
+absl::Time EngineImpl::NextWake() const { return std::min(NextDeadline(), strategies_->NextDue()); }
 
 bool EngineImpl::RunRound() {
-  if (!options_.own_threads) {  // what they say is taken in by this round
-    for (auto& [name, dispatcher] : dispatchers_) dispatcher->RunDue();
-    strategies_->RunDue();
-  }
+  if (!options_.own_threads) strategies_->RunDue();  // what they say is taken in by this round
   std::deque<Incoming> inbox;
   {
     absl::MutexLock lock(&mutex_);
@@ -339,6 +368,7 @@ bool EngineImpl::RunRound() {
   for (Incoming& incoming : inbox) Take(std::move(incoming));
   FireTimers(now);
   CommitRound();
+  ShareSlots(now);
   RenewOwnership(now);
   return worked;
 }
@@ -366,6 +396,14 @@ void EngineImpl::Take(Incoming incoming) {
     if (job_id == job_of_uid_.end()) return;  // of a job that was deleted
     Deliver(job_id->second, core::Notified{result->number, result->status.ok(), std::string(result->status.message())},
             nullptr);
+  } else if (auto* removal = std::get_if<RemovalResult>(&incoming)) {
+    auto job_id = job_of_uid_.find(removal->id.job_uid);
+    if (job_id == job_of_uid_.end()) return;  // deleted, or not in memory any more: its next load does it again
+    core::ArtifactsRemoved removed;
+    removed.run = {removal->id.trial, removal->id.attempt};
+    removed.ok = removal->status.ok();
+    removed.again = !absl::IsUnimplemented(removal->status);
+    Deliver(job_id->second, removed, nullptr);
   } else if (auto* create = std::get_if<CreateRequest>(&incoming)) {
     TakeCreate(std::move(*create));
   } else if (auto* remove = std::get_if<DeleteRequest>(&incoming)) {
@@ -423,6 +461,7 @@ void EngineImpl::TakeDelete(DeleteRequest request) {
   const absl::Status status = env_.storage->DeleteJob(request.job_id);
   if (status.ok()) {
     for (auto& [name, dispatcher] : dispatchers_) dispatcher->Remove(request.job_id, record->header.uid);
+    removals_.erase(request.job_id);
     strategies_->Drop(record->header.uid);
     job_of_uid_.erase(record->header.uid);
     if (auto it = jobs_.find(request.job_id); it != jobs_.end()) {
@@ -432,7 +471,7 @@ void EngineImpl::TakeDelete(DeleteRequest request) {
     touched_.erase(request.job_id);
     {
       absl::MutexLock lock(&mutex_);
-      due_notifications_.erase(request.job_id);
+      due_work_.erase(request.job_id);
     }
     watchers_.Notify(request.job_id, record->revision + 1);
   }
@@ -475,6 +514,14 @@ void EngineImpl::FireTimers(absl::Time now) {
     }
   }
   for (const std::string& id : idle) Unload(id);
+  while (!removals_.empty()) {
+    const auto due = std::ranges::find_if(removals_, [&](const auto& removal) { return removal.second <= now; });
+    if (due == removals_.end()) break;
+    const std::string id = due->first;
+    removals_.erase(due);
+    Deliver(id, core::TimerFired{}, nullptr);  // loads it
+    if (!jobs_.contains(id)) removals_[id] = now + kSuspended;
+  }
 }
 
 // ---- loading
@@ -531,6 +578,10 @@ void EngineImpl::Install(JobRunner& job, core::JobSpec spec, storage::LoadedJob 
   CountDue(job, state.due_notifications().size());
   state.live.start_allowed = options_.start_trials;
   state.live.preempted = preempted_;
+  for (const auto& [name, slots] : options_.executor_slots) {
+    state.live.shared_slots[name].total = slots;
+    job.shared_slots[name].last_start = LastLaunchOn(state, name);
+  }
   job_of_uid_[state.header().uid] = job.job_id;
 
   strategies_->Build(state.header().uid, state.spec(), HistoryOf(state.trials()));
@@ -613,7 +664,8 @@ void EngineImpl::CommitRound() {
     if (it == jobs_.end() || it->second->phase != JobRunner::Phase::kReady) continue;
     JobRunner& job = *it->second;
     DrainMailbox(job);
-    CountDue(job, job.state->due_notifications().size());  // before anybody can see what they tell of
+    // Before anybody can see what they tell of, or what goes.
+    CountDue(job, job.state->due_notifications().size() + job.state->live.removing.size());
     if (job.changes.empty()) {
       acting.push_back(job_id);
       continue;
@@ -640,6 +692,37 @@ void EngineImpl::CommitRound() {
   }
 }
 
+// What jobs want and hold is as committed now: a slot that a trial has left is given on only when that is stored.
+void EngineImpl::ShareSlots(absl::Time now) {
+  for (const auto& [name, total] : options_.executor_slots) {
+    std::vector<SlotClaim> claims;
+    std::vector<JobRunner*> claimants;
+    for (auto& [id, job] : jobs_) {
+      JobRunner::SharedSlot& slot = job->shared_slots[name];
+      SlotClaim claim;
+      if (job->state != nullptr) slot.held = ActiveOn(*job->state, name);
+      claim.held = slot.held;
+      if (job->phase == JobRunner::Phase::kReady) {
+        claim.wanted = job->state->live.shared_slots.at(name).wanted;
+        claim.last_start = slot.last_start;
+        claim.create_time = job->state->header().create_time;
+      }
+      claims.push_back(claim);
+      claimants.push_back(job.get());
+    }
+    const std::vector<int> granted = ShareOut(total, claims);
+    for (size_t i = 0; i < claims.size(); ++i) {
+      JobRunner& job = *claimants[i];
+      if (job.phase != JobRunner::Phase::kReady) continue;
+      int& before = job.state->live.shared_slots.at(name).granted;
+      // One that waits for its strategy may lose a slot again to a job that has fewer.
+      if (std::exchange(before, granted[i]) >= granted[i]) continue;
+      job.mailbox.push_back(core::Event{now, core::SlotsGranted{}, 0});
+      touched_.insert(job.job_id);
+    }
+  }
+}
+
 void EngineImpl::FailCalls(JobRunner& job, const absl::Status& status) {
   auto calls = std::exchange(job.calls, {});
   for (auto& [call, done] : calls) done(status);
@@ -652,10 +735,15 @@ void EngineImpl::Suspend(JobRunner& job, const absl::Status& why) {
     paused_[job.job_id] = reason;
   }
   job.phase = JobRunner::Phase::kSuspended;
-  job.retry_time = absl::IsAborted(why) ? env_.clock->Now() : env_.clock->Now() + kSuspended;
+  const absl::Duration wait = executors::RetryAfter(why).value_or(kSuspended);
+  job.retry_time = absl::IsAborted(why) ? env_.clock->Now() : env_.clock->Now() + wait;
   job.wake = absl::InfiniteFuture();
   job.unload_time = absl::InfiniteFuture();
-  if (job.state != nullptr) strategies_->Drop(job.state->header().uid);
+  if (job.state != nullptr) {
+    strategies_->Drop(job.state->header().uid);
+    // Whether the last commit is in storage is not known: what was active before or is now may go on.
+    for (auto& [name, slot] : job.shared_slots) slot.held = std::max(slot.held, ActiveOn(*job.state, name));
+  }
   job.state.reset();
   job.effects.clear();
   job.changes.clear();
@@ -693,6 +781,9 @@ void EngineImpl::ActOn(JobRunner& job) {
         continue;
       }
       job.attached.insert(id);
+      if (const auto slot = job.shared_slots.find(trial.attempts.back().executor); slot != job.shared_slots.end()) {
+        slot->second.last_start = env_.clock->Now();
+      }
       dispatcher->Launch(MakeRunSpec(state, trial, env_.service_environment));
     } else if (const auto* stop = std::get_if<core::StopRun>(&effect)) {
       const core::Trial& trial = *state.FindTrial(stop->run.trial);
@@ -704,6 +795,8 @@ void EngineImpl::ActOn(JobRunner& job) {
       if (Dispatcher* dispatcher = DispatcherOf(trial.attempts[ended->run.attempt - 1].executor)) {
         dispatcher->Acknowledge(MakeRunId(state, ended->run));
       }
+    } else if (const auto* removal = std::get_if<core::RemoveArtifacts>(&effect)) {
+      RemoveArtifacts(job, *removal);
     } else if (const auto* tell = std::get_if<core::TellStrategy>(&effect)) {
       const core::Trial& trial = *state.FindTrial(tell->trial);
       if (tell->rung) {
@@ -723,6 +816,31 @@ void EngineImpl::ActOn(JobRunner& job) {
     }
   }
   ExpectNextAsk(job);
+}
+
+void EngineImpl::RemoveArtifacts(JobRunner& job, const core::RemoveArtifacts& removal) {
+  const core::JobState& state = *job.state;
+  core::Trial trial = *state.FindTrial(removal.run.trial);
+  trial.attempts.resize(removal.run.attempt);  // the one that is meant is the last
+  const executors::RunId id = MakeRunId(state, removal.run);
+  Dispatcher* dispatcher = DispatcherOf(trial.attempts.back().executor);
+  const auto done = [this, id](absl::Status status) { Enqueue(RemovalResult{id, std::move(status)}); };
+  if (dispatcher == nullptr) return done(absl::UnimplementedError("this server lacks the executor"));
+  if (IsInput(job.job_id, trial.attempts.back().artifact_path)) {
+    return done(absl::FailedPreconditionError("a running job has it as an input"));
+  }
+  dispatcher->RemoveArtifacts(MakeRunSpec(state, trial, env_.service_environment), removal.with_logs, done);
+}
+
+// Whether a job that has not ended reads what is below this path as the best artefact of the job.
+bool EngineImpl::IsInput(const std::string& job_id, const std::string& artifact_path) const {
+  for (const auto& [id, job] : jobs_) {
+    if (job->state == nullptr || core::IsTerminal(job->state->header().status)) continue;
+    for (const core::Channel& input : job->state->spec().trial.inputs) {
+      if (input.best_artifact_of == job_id && input.path.rfind(artifact_path + "/", 0) == 0) return true;
+    }
+  }
+  return false;
 }
 
 void EngineImpl::SendNotification(JobRunner& job, int64_t number) {
@@ -747,18 +865,18 @@ void EngineImpl::SendNotification(JobRunner& job, int64_t number) {
 void EngineImpl::CountDue(const JobRunner& job, size_t due) {
   absl::MutexLock lock(&mutex_);
   if (due > 0) {
-    due_notifications_[job.job_id] = due;
+    due_work_[job.job_id] = due;
   } else {
-    due_notifications_.erase(job.job_id);
+    due_work_.erase(job.job_id);
   }
 }
 
 bool EngineImpl::AwaitNotifications(absl::Duration most) {
   absl::MutexLock lock(&mutex_);
-  if (env_.notifier == nullptr) return due_notifications_.empty();
-  const auto told = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || due_notifications_.empty(); };
+  if (env_.notifier == nullptr) return due_work_.empty();
+  const auto told = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || due_work_.empty(); };
   env_.clock->AwaitUntil(mutex_, absl::Condition(&told), env_.clock->Now() + most);
-  return due_notifications_.empty();
+  return due_work_.empty();
 }
 
 // Where a slot is free, somebody may ask before anything else happens: a strategy with a model answers ahead.
@@ -794,6 +912,7 @@ void EngineImpl::GiveAnswer(JobRunner& job, core::Answer& answer) {
 void EngineImpl::Unload(const std::string& job_id) {
   JobRunner& job = *jobs_.at(job_id);
   if (!job.mailbox.empty()) return;
+  if (job.state->header().next_artifact_removal) removals_[job_id] = *job.state->header().next_artifact_removal;
   strategies_->Drop(job.state->header().uid);
   job_of_uid_.erase(job.state->header().uid);
   // A job that could not be given up is taken over by whoever comes next, when the lease is over.

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -42,6 +43,9 @@ struct EngineOptions {
   bool load_running_jobs = true;  // false: a job is loaded when somebody asks for it
   bool own_threads = true;        // false: nothing happens but in RunRound, on the caller's thread (simulation)
   absl::Duration ownership_lease = absl::Minutes(10);
+  // Trials of all jobs together that may be on an executor at the same time, by its name: shared out fairly
+  // (slot_sharing.h). Of one that is not there, no bound. Not for executors whose trials are handed to workers.
+  absl::btree_map<std::string, int> executor_slots;
 };
 
 struct EngineEnvironment {
@@ -76,6 +80,7 @@ class Engine {
   virtual executors::RunListener* listener() = 0;
 
   // Names the executors (they need `listener()` first), then takes charge of the stored jobs and starts the loop. Once.
+  // The executors try again by themselves what is UNAVAILABLE (executors/decorate.h).
   virtual absl::Status Start(absl::flat_hash_map<std::string, executors::Executor*> executors) = 0;
 
   // Stores a new job and starts it. The header has job_id, uid, spec_bytes, base_dir, limits, tags, request_id,
@@ -108,8 +113,9 @@ class Engine {
   // Shortens the grace period of every stopping run to zero.
   virtual void KillAll() = 0;
 
-  // Waits until everybody has been told what they are to be told of the loaded jobs, at most for `most`. False: some
-  // is left, which the next server goes on with. Before Shutdown; only with own_threads.
+  // Waits until everybody has been told what they are to be told of the loaded jobs, and what is to be removed of their
+  // artefacts now is gone, at most for `most`. False: some is left, which the next server goes on with. Before Shutdown;
+  // only with own_threads.
   virtual bool AwaitNotifications(absl::Duration most) = 0;
 
   // Drains: takes no calls any more (UNAVAILABLE), commits what is in the mailboxes, gives the jobs up, and leaves

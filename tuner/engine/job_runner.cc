@@ -58,4 +58,19 @@ executors::RunSpec MakeRunSpec(const core::JobState& state, const core::Trial& t
   return spec;
 }
 
+int ActiveOn(const core::JobState& state, const std::string& executor) {
+  return static_cast<int>(std::ranges::count_if(
+      state.active(), [&](int32_t number) { return state.FindTrial(number)->attempts.back().executor == executor; }));
+}
+
+absl::Time LastLaunchOn(const core::JobState& state, const std::string& executor) {
+  absl::Time last = absl::InfinitePast();
+  for (const core::Trial& trial : state.trials()) {
+    for (const core::Attempt& attempt : trial.attempts) {
+      if (attempt.executor == executor && attempt.launch_time) last = std::max(last, *attempt.launch_time);
+    }
+  }
+  return last;
+}
+
 }  // namespace tuner::engine

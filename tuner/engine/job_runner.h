@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
@@ -37,6 +38,13 @@ struct JobRunner {
   absl::Time retry_time = absl::InfiniteFuture();
   absl::Time unload_time = absl::InfiniteFuture();
 
+  // Of executors whose slots jobs share, by name.
+  struct SharedSlot {
+    int held = 0;                                  // at most, as long as there is no state to count in
+    absl::Time last_start = absl::InfinitePast();  // when a trial of this job was last launched there
+  };
+  absl::btree_map<std::string, SharedSlot> shared_slots;
+
   std::deque<core::Event> mailbox;
   absl::flat_hash_map<core::CallId, ReplyCallback> calls;  // that wait for an answer
   absl::flat_hash_set<executors::RunId> attached;          // launched or adopted by this process
@@ -56,5 +64,9 @@ core::Changes Coalesce(core::Changes changes);
 executors::RunSpec MakeRunSpec(const core::JobState& state, const core::Trial& trial,
                                const ServiceEnvironment& service_environment);
 executors::RunId MakeRunId(const core::JobState& state, core::RunRef run);
+// Trials that are pending, running or stopping there.
+int ActiveOn(const core::JobState& state, const std::string& executor);
+// When the last trial was launched there; InfinitePast: none was.
+absl::Time LastLaunchOn(const core::JobState& state, const std::string& executor);
 
 }  // namespace tuner::engine

@@ -31,6 +31,10 @@ absl::StatusOr<std::string> ModelFolder(const core::Trial& trial) {
   if (last == trial.attempts.rend()) {
     return absl::NotFoundError(absl::StrCat("its best trial ", trial.number, " has no artefacts"));
   }
+  if (last->artifacts_remove_time) {
+    return absl::NotFoundError(absl::StrCat("the artefacts of its best trial ", trial.number,
+                                            " were removed by its rule: see `artifacts` there"));
+  }
   const std::filesystem::path folder = std::filesystem::path(last->artifact_path) / "model";
   std::error_code error;
   const bool filled = std::filesystem::is_directory(folder, error) && !std::filesystem::is_empty(folder, error);

@@ -53,12 +53,13 @@ void AddNames(const google::protobuf::RepeatedPtrField<v1::Parameter>& parameter
 
 // What the executors say of their options. When parameters have problems the space is empty; their names then stand in
 // as static ones, so that a command which uses them is not blamed.
-void AddExecutorProblems(const v1::TuningJobSpec& wire, const convert::ParsedSpec& parsed, core::Problems& problems) {
+void AddExecutorProblems(const v1::TuningJobSpec& wire, const convert::ParsedSpec& parsed,
+                         const executors::ExecutorRegistry& registry, core::Problems& problems) {
   core::JobSpec spec = parsed.spec;
   if (AnyConcerns(problems, "parameters")) AddNames(wire.parameters(), 0, spec.static_parameters);
   for (size_t i = 0; i < spec.trial.executors.size(); ++i) {
     const core::Options& options = spec.trial.executors[i].options;
-    const executors::ExecutorKind* kind = executors::FindExecutorKind(options.name);
+    const executors::ExecutorKind* kind = registry.Find(options.name);
     if (kind == nullptr) continue;  // told as unimplemented, or as missing
     for (core::Problem& problem : kind->validate(options.bytes, spec)) {
       const std::string& path = parsed.executor_paths[i];
@@ -118,8 +119,14 @@ absl::Status Unimplemented(const convert::ParsedSpec& parsed) {
   if (missing.empty() && strategies::FindStrategyKind(parsed.spec.strategy.name) == nullptr) {
     missing.push_back(absl::StrCat("strategy.", parsed.spec.strategy.name, ": this server does not have it"));
   }
-  for (size_t i = 0; missing.empty() && i < parsed.spec.trial.executors.size(); ++i) {
-    if (executors::FindExecutorKind(parsed.spec.trial.executors[i].options.name) != nullptr) continue;
+  if (missing.empty()) return absl::OkStatus();
+  return absl::UnimplementedError(absl::StrJoin(missing, "\n"));
+}
+
+absl::Status MissingExecutors(const convert::ParsedSpec& parsed, const executors::ExecutorRegistry& registry) {
+  std::vector<std::string> missing;
+  for (size_t i = 0; i < parsed.spec.trial.executors.size(); ++i) {
+    if (registry.Find(parsed.spec.trial.executors[i].options.name) != nullptr) continue;
     missing.push_back(absl::StrCat(parsed.executor_paths[i], ": this server does not have it"));
   }
   if (missing.empty()) return absl::OkStatus();
@@ -177,7 +184,8 @@ void ResolveStrategy(core::JobSpec& spec) {
 }
 
 absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::string& base_dir, uint64_t seed,
-                                      const LookUpJob& look_up, bool import_only) {
+                                      const LookUpJob& look_up, bool import_only,
+                                      const executors::ExecutorRegistry& executors) {
   convert::ParsedSpec parsed = convert::SpecFromProto(spec, base_dir);
   core::Problems problems = convert::SpecProblems(parsed);
   if (!core::IsJobId(parsed.spec.name) && !AnyConcerns(problems, "name")) {
@@ -186,7 +194,7 @@ absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::
                               "\" is no name for a job; use 1 to 63 letters, digits, '.', '_' and '-', a letter or "
                               "digit first")});
   }
-  AddExecutorProblems(spec, parsed, problems);
+  AddExecutorProblems(spec, parsed, executors, problems);
   AddStrategyProblems(parsed.spec, problems);
   AddMissingKeys(parsed.spec, problems);
   if (import_only && !parsed.spec.limits.max_trials) {  // its last trial ends it
@@ -196,6 +204,7 @@ absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::
   SortProblems(problems);
   if (!problems.empty()) return InvalidArgument(problems);
   if (absl::Status status = Unimplemented(parsed); !status.ok()) return status;
+  if (absl::Status status = MissingExecutors(parsed, executors); !status.ok()) return status;
 
   CheckedSpec checked;
   checked.spec = std::move(parsed.spec);
@@ -211,12 +220,13 @@ absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::
   return checked;
 }
 
-absl::StatusOr<NewJob> BuildJob(const v1::CreateTuningJobRequest& request, const LookUpJob& look_up) {
+absl::StatusOr<NewJob> BuildJob(const v1::CreateTuningJobRequest& request, const LookUpJob& look_up,
+                                const executors::ExecutorRegistry& executors) {
   if (absl::Status status = CheckRequest(request); !status.ok()) return status;
   absl::StatusOr<uint64_t> seed = RandomNumber();
   if (!seed.ok()) return seed.status();
   absl::StatusOr<CheckedSpec> checked =
-      CheckSpec(request.spec(), request.base_dir(), *seed & 0x7fffffff, look_up, request.import_only());
+      CheckSpec(request.spec(), request.base_dir(), *seed & 0x7fffffff, look_up, request.import_only(), executors);
   if (!checked.ok()) return checked.status();
 
   core::JobHeader header;
@@ -270,7 +280,8 @@ bool IsRetry(const v1::CreateTuningJobRequest& request, const core::JobHeader& e
          RequestHash(request) == existing.spec_hash;
 }
 
-absl::StatusOr<core::JobSpec> SpecOfHeader(const core::JobHeader& header) {
+absl::StatusOr<core::JobSpec> SpecOfHeader(const core::JobHeader& header,
+                                           const executors::ExecutorRegistry* executors) {
   v1::TuningJobSpec wire;
   if (!wire.ParseFromString(header.spec_bytes)) {
     return absl::DataLossError(absl::StrCat("the stored specification of ", header.job_id, " cannot be read"));
@@ -281,6 +292,9 @@ absl::StatusOr<core::JobSpec> SpecOfHeader(const core::JobHeader& header) {
                                             parsed.problems.front().path, ": ", parsed.problems.front().text));
   }
   if (absl::Status status = Unimplemented(parsed); !status.ok()) return status;
+  if (executors != nullptr) {
+    if (absl::Status status = MissingExecutors(parsed, *executors); !status.ok()) return status;
+  }
   ResolveExecutors(parsed.spec);
   return std::move(parsed.spec);
 }

@@ -10,6 +10,7 @@
 #include "core/job.h"
 #include "core/job_spec.h"
 #include "core/parent_job.h"
+#include "executors/executor.h"
 #include "tuner/requests/earlier_jobs.h"
 #include "tuner/v1/tuning_service.pb.h"
 
@@ -26,7 +27,8 @@ struct CheckedSpec {
 // Checks a specification. `seed` is taken if the specification has none; earlier jobs that it names are looked up. A
 // job that is `import_only` needs no limits.
 absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::string& base_dir, uint64_t seed,
-                                      const LookUpJob& look_up, bool import_only = false);
+                                      const LookUpJob& look_up, bool import_only = false,
+                                      const executors::ExecutorRegistry& executors = executors::BuiltInExecutors());
 
 // Fills in what the specification leaves to its strategy. Expects one without problems.
 void ResolveStrategy(core::JobSpec& spec);
@@ -37,7 +39,8 @@ struct NewJob {
 };
 // The job that a request asks for: identity, specification, provenance, and what it keeps of its parents. Reads files
 // and runs git.
-absl::StatusOr<NewJob> BuildJob(const v1::CreateTuningJobRequest& request, const LookUpJob& look_up);
+absl::StatusOr<NewJob> BuildJob(const v1::CreateTuningJobRequest& request, const LookUpJob& look_up,
+                                const executors::ExecutorRegistry& executors = executors::BuiltInExecutors());
 // The header of one that may name no earlier job.
 absl::StatusOr<core::JobHeader> BuildJob(const v1::CreateTuningJobRequest& request);
 
@@ -48,8 +51,10 @@ uint64_t RequestHash(const v1::CreateTuningJobRequest& request);
 bool IsRetry(const v1::CreateTuningJobRequest& request, const core::JobHeader& existing);
 
 // The specification that a stored header holds, as created: a strategy built from it proposes the same whatever limits
-// are in force now, which are in the header. DATA_LOSS: it cannot be read.
-absl::StatusOr<core::JobSpec> SpecOfHeader(const core::JobHeader& header);
+// are in force now, which are in the header. DATA_LOSS: it cannot be read. UNIMPLEMENTED: it names an executor that is
+// not among `executors`; null: any will do, as nothing is to be run.
+absl::StatusOr<core::JobSpec> SpecOfHeader(const core::JobHeader& header,
+                                           const executors::ExecutorRegistry* executors = nullptr);
 
 // The limits that `update` makes of a job's, checked together with the rest of its specification. INVALID_ARGUMENT.
 absl::StatusOr<core::Limits> UpdatedLimits(const core::JobHeader& header, const v1::Limits& update);

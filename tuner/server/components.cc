@@ -89,11 +89,15 @@ std::vector<v1::ComponentInfo> StrategyInfos() {
   return infos;
 }
 
-std::vector<v1::ComponentInfo> ExecutorInfos(const absl::flat_hash_map<std::string, executors::Capabilities>& made,
+std::vector<v1::ComponentInfo> ExecutorInfos(const executors::ExecutorRegistry& kinds,
+                                             const absl::flat_hash_map<std::string, executors::Capabilities>& made,
                                              const absl::flat_hash_map<std::string, std::string>& missing) {
   std::vector<v1::ComponentInfo> infos = Arms(*v1::Executor::descriptor(), "executor");
+  for (const executors::ExecutorKind& kind : kinds.kinds()) {
+    if (v1::Executor::descriptor()->FindFieldByName(kind.name) == nullptr) infos.emplace_back().set_name(kind.name);
+  }
   for (v1::ComponentInfo& info : infos) {
-    const executors::ExecutorKind* kind = executors::FindExecutorKind(info.name());
+    const executors::ExecutorKind* kind = kinds.Find(info.name());
     if (kind == nullptr) continue;
     SetAvailable(info, kind->description);
     if (const auto found = made.find(info.name()); found != made.end()) {

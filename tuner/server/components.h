@@ -13,7 +13,8 @@ namespace tuner::server {
 
 std::vector<v1::ComponentInfo> StrategyInfos();
 // `made`: executors that run in this server. `missing`: why others could not be made.
-std::vector<v1::ComponentInfo> ExecutorInfos(const absl::flat_hash_map<std::string, executors::Capabilities>& made,
+std::vector<v1::ComponentInfo> ExecutorInfos(const executors::ExecutorRegistry& kinds,
+                                             const absl::flat_hash_map<std::string, executors::Capabilities>& made,
                                              const absl::flat_hash_map<std::string, std::string>& missing);
 std::vector<v1::ComponentInfo> EarlyStoppingRuleInfos();
 

@@ -43,7 +43,8 @@ void Service::CreateChecked(grpc::ServerUnaryReactor* reactor, const v1::CreateT
   if (existing.ok() && !request->validate_only() && requests::IsRetry(*request, existing->header)) {
     return reactor->Finish(ToGrpc(AnswerExisting(*request, *response)));
   }
-  absl::StatusOr<requests::NewJob> job = requests::BuildJob(*request, embed::EarlierJobsIn(*env_.storage));
+  absl::StatusOr<requests::NewJob> job =
+      requests::BuildJob(*request, embed::EarlierJobsIn(*env_.storage), *env_.executor_kinds);
   if (!job.ok()) return reactor->Finish(ToGrpc(job.status()));
   if (request->validate_only()) {
     *response->mutable_job() = convert::ToProto(AsCreated(std::move(job->header), env_.clock->Now()), 0, std::nullopt);

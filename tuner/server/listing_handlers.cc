@@ -154,8 +154,8 @@ grpc::ServerUnaryReactor* Service::ListExecutors(grpc::CallbackServerContext* co
                                                  const v1::ListExecutorsRequest* request,
                                                  v1::ListExecutorsResponse* response) {
   return Pooled(context, [=, this]() -> absl::Status {
-    absl::StatusOr<std::string> next =
-        TakePage(*request, ExecutorInfos(env_.executors, env_.missing), *response->mutable_executors());
+    absl::StatusOr<std::string> next = TakePage(
+        *request, ExecutorInfos(*env_.executor_kinds, env_.executors, env_.missing), *response->mutable_executors());
     if (next.ok()) response->set_next_page_token(*std::move(next));
     return next.status();
   });

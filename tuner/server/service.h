@@ -37,7 +37,8 @@ class Service final : public v1::TuningService::CallbackService {
     storage::Storage* storage = nullptr;
     core::Clock* clock = nullptr;
     const Authenticator* authenticator = nullptr;
-    absl::flat_hash_map<std::string, executors::Capabilities> executors;   // by name, those that were made
+    absl::flat_hash_map<std::string, executors::Capabilities> executors;  // by name, those that were made
+    const executors::ExecutorRegistry* executor_kinds = nullptr;
     absl::flat_hash_map<std::string, std::string> missing;                 // by name, why the others were not
     engine::MakeStrategy make_strategy = &engine::MakeRegisteredStrategy;  // the engine's
     int threads = 4;                                                       // of the pool

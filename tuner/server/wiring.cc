@@ -102,6 +102,9 @@ class ServerImpl final : public Server {
 };
 
 absl::Status ServerImpl::Start() {
+  if (absl::Status status = executors::CheckSettings(config_.executor_settings, config_.executor_kinds); !status.ok()) {
+    return status;
+  }
   absl::StatusOr<std::vector<ListenAddress>> addresses = CheckedListenAddresses(config_);
   if (!addresses.ok()) return addresses.status();
   if (absl::Status status = OpenFolder(); !status.ok()) return status;
@@ -145,10 +148,13 @@ absl::Status ServerImpl::MakeTheEngine() {
   options.strategy_threads = config_.strategy_threads;
   options.start_trials = config_.start_trials;
   options.load_running_jobs = config_.load_running_jobs;
+  options.executor_slots = executors::SlotsOf(config_.executor_settings);
   engine::EngineEnvironment environment;
   environment.storage = storage_.get();
   environment.clock = clock_.get();
-  environment.parse_spec = &requests::SpecOfHeader;
+  environment.parse_spec = [this](const core::JobHeader& header) {
+    return requests::SpecOfHeader(header, &config_.executor_kinds);
+  };
   environment.service_environment = [this](const executors::RunId& run) { return ServiceEnvironment(run); };
   notifier_ = notify::MakeNotifier();
   environment.notifier = notifier_.get();
@@ -167,13 +173,13 @@ void ServerImpl::MakeExecutors() {
       config_.supervisor_path.empty() ? BesideThisProgram("tuner-supervisor") : config_.supervisor_path;
   context.spawner_fd = config_.spawner_fd;
   context.trial_socket = trial_socket_;
-  for (const executors::ExecutorKind& kind : executors::ExecutorKinds()) {
-    absl::StatusOr<std::unique_ptr<executors::Executor>> executor = kind.make(context);
-    const std::string name(kind.name);
+  for (const executors::ExecutorKind& kind : config_.executor_kinds.kinds()) {
+    absl::StatusOr<std::unique_ptr<executors::Executor>> executor =
+        executors::MakeDecorated(kind, context, config_.executor_settings);
     if (executor.ok()) {
-      executors_.emplace(name, *std::move(executor));
+      executors_.emplace(kind.name, *std::move(executor));
     } else {
-      missing_executors_.emplace(name, std::string(executor.status().message()));
+      missing_executors_.emplace(kind.name, std::string(executor.status().message()));
     }
   }
 }
@@ -184,6 +190,7 @@ void ServerImpl::MakeServices() {
   environment.storage = storage_.get();
   environment.clock = clock_.get();
   environment.authenticator = authenticator_.get();
+  environment.executor_kinds = &config_.executor_kinds;
   environment.missing = missing_executors_;
   for (const auto& [name, executor] : executors_) environment.executors.emplace(name, executor->capabilities());
   service_ = std::make_unique<Service>(std::move(environment));

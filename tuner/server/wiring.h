@@ -11,6 +11,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "executors/decorate.h"
+#include "executors/executor.h"
 #include "grpcpp/channel.h"
 
 namespace tuner::server {
@@ -23,6 +25,8 @@ struct ServerConfig {
   bool allow_insecure = false;      // listen on other addresses without TLS
   std::string tls_cert, tls_key;    // PEM files
   std::vector<int> gpus;
+  executors::ExecutorRegistry executor_kinds;     // the built-in ones, and what the program links in
+  executors::ExecutorSettings executor_settings;  // by name of executor
   bool start_trials = true;
   bool load_running_jobs = true;
   int strategy_threads = 2;
