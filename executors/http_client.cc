@@ -109,14 +109,20 @@ bool SetOptions(Exchange& exchange, curl_slist* headers, FILE* body_file, int64_
   option(CURLOPT_HTTPHEADER, headers);
   option(CURLOPT_CONNECTTIMEOUT_MS, Milliseconds(request.connect_timeout));
   option(CURLOPT_TIMEOUT_MS, Milliseconds(request.timeout));
+  if (request.stall_timeout != absl::InfiniteDuration()) {
+    option(CURLOPT_LOW_SPEED_LIMIT, 1L);  // byte each second
+    option(CURLOPT_LOW_SPEED_TIME,
+           static_cast<long>(std::max<int64_t>(1, absl::ToInt64Seconds(request.stall_timeout))));
+  }
   option(CURLOPT_HEADERFUNCTION, &TakeHeader);
   option(CURLOPT_HEADERDATA, &exchange);
   option(CURLOPT_WRITEFUNCTION, &TakeBody);
   option(CURLOPT_WRITEDATA, &exchange);
   if (!request.unix_socket.empty()) {
     option(CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
-    option(CURLOPT_PROXY, "");
   }
+  if (request.fresh_connection) option(CURLOPT_FRESH_CONNECT, 1L);
+  if (!request.unix_socket.empty() || request.past_proxies) option(CURLOPT_PROXY, "");
   if (body_file != nullptr) {
     option(CURLOPT_UPLOAD, 1L);
     option(CURLOPT_READDATA, body_file);

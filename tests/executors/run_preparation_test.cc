@@ -178,7 +178,9 @@ TEST(RegistryTest, EveryKindIsFoundByName) {
   for (const ExecutorKind& kind : ExecutorKinds()) {
     EXPECT_EQ(FindExecutorKind(kind.name), &kind);
     // An engine may well be missing; what says so has its own test.
-    if (kind.name != "container") EXPECT_EQ(kind.missing(), "") << kind.name;
+    if (kind.name != "container") {
+      EXPECT_EQ(kind.missing(), "") << kind.name;
+    }
     EXPECT_FALSE(kind.validate("\xff", core::JobSpec()).empty()) << kind.name;
   }
   EXPECT_EQ(FindExecutorKind("abacus"), nullptr);
