@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "bench/baseline.h"
 #include "bench/bench.h"
 #include "bench/program.h"
 #include "core/clock.h"
@@ -20,7 +21,7 @@ namespace tuner::bench {
 namespace {
 
 constexpr int kInParallel = 2;
-constexpr int kContainersOfARun = 40;
+constexpr int kMostContainers = 40;  // of a run
 constexpr double kOverheadTarget = 1.15;
 constexpr absl::Duration kEnginePatience = absl::Seconds(30);
 constexpr absl::Duration kRunPatience = absl::Minutes(10);
@@ -154,6 +155,8 @@ absl::StatusOr<absl::Duration> ByTheExecutor(executors::ExecutorContext context,
 }  // namespace
 
 absl::Status RunContainers(const Context& context) {
+  const auto baseline = Baseline(context);
+  if (!baseline.ok()) return baseline.status();
   const ScratchFolder scratch(context);
   // A path that is short enough for a socket.
   char engine_folder[] = "/tmp/tuner-bench-engine-XXXXXX";
@@ -175,6 +178,7 @@ absl::Status RunContainers(const Context& context) {
   executor_context.data_dir = scratch.File("data");
   mkdir(executor_context.data_dir.c_str(), 0700);
   mkdir((executor_context.data_dir + "/jobs").c_str(), 0700);
+  const int containers = std::min(kMostContainers, context.options.trials);
   Table table({"run", "raw calls, ms each", "executor, ms each", "ratio"});
   std::vector<double> ratios;
   absl::Status status;
@@ -182,14 +186,14 @@ absl::Status RunContainers(const Context& context) {
     // Both ways take turns in going first.
     absl::StatusOr<absl::Duration> raw, ours;
     for (const bool is_raw : {run % 2 == 0, run % 2 != 0}) {
-      if (is_raw) raw = RawCalls(executor_context, socket, absl::StrCat("raw", run), kContainersOfARun);
-      if (!is_raw) ours = ByTheExecutor(executor_context, socket, absl::StrCat("ours", run), kContainersOfARun);
+      if (is_raw) raw = RawCalls(executor_context, socket, absl::StrCat("raw", run), containers);
+      if (!is_raw) ours = ByTheExecutor(executor_context, socket, absl::StrCat("ours", run), containers);
     }
     status.Update(raw.status());
     status.Update(ours.status());
     if (!status.ok()) break;
     ratios.push_back(*ours / *raw);
-    table.Add({absl::StrCat(run + 1), Milliseconds(*raw / kContainersOfARun), Milliseconds(*ours / kContainersOfARun),
+    table.Add({absl::StrCat(run + 1), Milliseconds(*raw / containers), Milliseconds(*ours / containers),
                Number(ratios.back())});
   }
   engine->Stop();
@@ -197,7 +201,7 @@ absl::Status RunContainers(const Context& context) {
   if (!status.ok()) return status;
   std::sort(ratios.begin(), ratios.end());
   const double median = ratios[ratios.size() / 2];
-  *context.out << *version << "; " << kContainersOfARun << " containers of busybox's echo, " << kInParallel
+  *context.out << *baseline << *version << "; " << containers << " containers of busybox's echo, " << kInParallel
                << " in parallel\nraw: create, start, wait, logs, delete\n\n";
   table.Print(*context.out);
   *context.out << "\nmedian ratio " << Number(median) << ", target under " << Number(kOverheadTarget) << ": "
