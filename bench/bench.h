@@ -48,6 +48,7 @@ struct Workload {
 
 absl::Status RunCycles(const Context& context);
 absl::Status RunLaunch(const Context& context);
+absl::Status RunContainers(const Context& context);
 absl::Status RunScale(const Context& context);
 absl::Status RunIdle(const Context& context);
 absl::Status RunDeadlines(const Context& context);

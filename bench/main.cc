@@ -19,6 +19,8 @@ constexpr Workload kWorkloads[] = {
      &RunCycles},
     {"launch", "no-op process trials: end of one to start of the next, and trials a second beside Optuna and Ray Tune",
      &RunLaunch},
+    {"containers", "no-op container trials: the executor beside the same five calls of the engine's API made raw",
+     &RunContainers},
     {"scale", "a server with 100 jobs of 1,000 trials: start, memory, ListTrials, GetTuningJob", &RunScale},
     {"idle", "processor time of a server with 50 running jobs whose trials sleep", &RunIdle},
     {"deadlines", "100 jobs with a model, each with a result every 2 s: deadlines kept, and by which basis",
@@ -29,7 +31,7 @@ constexpr Workload kWorkloads[] = {
 std::string Catalogue() {
   std::string text = "Workloads:\n";
   for (const Workload& workload : kWorkloads) {
-    absl::StrAppend(&text, "  ", workload.name, std::string(10 - std::string(workload.name).size(), ' '),
+    absl::StrAppend(&text, "  ", workload.name, std::string(12 - std::string(workload.name).size(), ' '),
                     workload.description, "\n");
   }
   return text;

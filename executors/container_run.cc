@@ -24,6 +24,7 @@ constexpr absl::Duration kFirstPause = absl::Milliseconds(100);
 constexpr absl::Duration kLongestPause = absl::Seconds(10);
 // A start whose answer was lost may still be on its way: an engine that is asked again too soon might start it twice.
 constexpr int kTriesOfLostStart = 4;
+constexpr int kTriesOfTakenName = 6;
 constexpr absl::Duration kKillAgain = absl::Seconds(5);
 constexpr int64_t kReadTwiceBytes = 1 << 20;
 constexpr int kMostUnreadable = 3;
@@ -213,21 +214,27 @@ absl::StatusOr<std::string> ContainerRun::CreateOne(int host,
   const absl::StatusOr<std::string> body = CreateBody(plan_, host, secrets);
   if (!body.ok()) return body.status();
   const std::string name = plan_.ContainerName(host);
-  absl::StatusOr<std::string> id = Ask(true, [&](StopSignal* stop) { return api_.Create(name, *body, stop); });
-  const absl::Status& failed = id.status();
-  if (id.ok() || absl::IsCancelled(failed) || absl::IsAborted(failed) || absl::IsNotFound(failed)) return id;
-  if (!absl::IsAlreadyExists(failed)) {
-    return absl::InternalError(absl::StrCat("the engine refuses the container: ", failed.message()));
-  }
-  // Made by a call whose answer was lost, or somebody else's.
-  const absl::StatusOr<ContainerState> there = Ask(true, [&](StopSignal* stop) { return api_.Inspect(name, stop); });
-  if (absl::IsCancelled(there.status()) || absl::IsAborted(there.status())) return there.status();
-  if (there.ok()) {
-    const bool ours = std::all_of(plan_.labels.begin(), plan_.labels.end(), [&](const auto& label) {
-      const auto it = there->labels.find(label.first);
-      return it != there->labels.end() && it->second == label.second;
-    });
-    if (ours) return there->id;
+  for (int tries = 0; tries < kTriesOfTakenName; ++tries) {
+    absl::StatusOr<std::string> id = Ask(true, [&](StopSignal* stop) { return api_.Create(name, *body, stop); });
+    const absl::Status& failed = id.status();
+    if (id.ok() || absl::IsCancelled(failed) || absl::IsAborted(failed) || absl::IsNotFound(failed)) return id;
+    if (!absl::IsAlreadyExists(failed)) {
+      return absl::InternalError(absl::StrCat("the engine refuses the container: ", failed.message()));
+    }
+    // Made by a call whose answer was lost, or somebody else's.
+    const absl::StatusOr<ContainerState> there = Ask(true, [&](StopSignal* stop) { return api_.Inspect(name, stop); });
+    if (absl::IsCancelled(there.status()) || absl::IsAborted(there.status())) return there.status();
+    if (there.ok()) {
+      const bool ours = std::all_of(plan_.labels.begin(), plan_.labels.end(), [&](const auto& label) {
+        const auto it = there->labels.find(label.first);
+        return it != there->labels.end() && it->second == label.second;
+      });
+      if (ours) return there->id;
+      break;
+    }
+    // An engine that was killed in the middle of a creation may know the name and not the container, or be about to.
+    api_.Remove(name, &interrupt_).IgnoreError();
+    if (absl::Status over = Pause(tries, true); !over.ok()) return over;
   }
   return absl::InternalError(
       absl::StrCat("name conflict: another container is called ", name, "; remove or rename that one"));
@@ -258,20 +265,26 @@ absl::Status ContainerRun::StartAll() {
 
 absl::Status ContainerRun::StartOne(int host) {
   const std::string name = plan_.ContainerName(host);
-  bool first = !resumed_;
+  bool uncertain = resumed_;
   for (int tries = 0;; ++tries) {
-    if (!first) {
+    if (uncertain) {
       // It may have been started by a call whose answer was lost, or by the server before this one.
       const absl::StatusOr<ContainerState> state =
           Ask(false, [&](StopSignal* stop) { return api_.Inspect(name, stop); });
       if (absl::IsCancelled(state.status())) return state.status();
       if (absl::IsNotFound(state.status()) || (state.ok() && state->phase != Phase::kCreated)) return absl::OkStatus();
     }
-    first = false;
     const absl::Status started = api_.Start(name, &detach_);
     if (started.ok() || absl::IsNotFound(started)) return absl::OkStatus();  // a lost one is found to be so
     if (detached()) return absl::CancelledError("the server goes away");
-    if (!IsNoAnswer(started)) return absl::InternalError(started.message());
+    if (!IsNoAnswer(started)) {
+      const bool of_program = ExplainStartFailure(started.message(), "").exit_code != 125;
+      if (!uncertain || of_program) return absl::InternalError(started.message());
+      // An engine that was killed in the middle of a start can neither start it nor say what became of it.
+      return absl::DataLossError(
+          absl::StrCat("the engine went away while it started the container: ", started.message()));
+    }
+    uncertain = true;
     if (absl::Status over = Pause(std::max(tries, kTriesOfLostStart), false); !over.ok()) return over;
   }
 }
@@ -349,7 +362,7 @@ void ContainerRun::Follow(int host) {
     absl::Status read =
         output_.full(host) ? api_.Wait(name, &detach_) : api_.Logs(name, /*follow=*/true, sink, &detach_);
     if (detached()) return;
-    if (output_.full(host) && !read.ok()) continue;
+    if (absl::IsResourceExhausted(read)) continue;  // waits from now on
     const absl::StatusOr<ContainerState> state = api_.Inspect(name, &detach_);
     if (absl::IsNotFound(state.status()) || (state.ok() && state->phase == Phase::kCreated)) {
       end.lost = true;
@@ -384,6 +397,9 @@ RunEnded ContainerRun::EndOf(const absl::Status& failure) {
   if (absl::IsAborted(failure)) {
     ended.outcome = Outcome::kStopped;
     ended.reason = "stopped before it began";
+  } else if (absl::IsDataLoss(failure)) {
+    ended.outcome = Outcome::kLost;
+    ended.reason = std::string(failure.message());
   } else if (begun_) {
     const StartFailure told = ExplainStartFailure(failure.message(), ProgramOf(plan_));
     ended.exit_code = told.exit_code;

@@ -74,7 +74,7 @@ class ContainerRun {
   absl::Status ProvideImage();
   absl::Status CreateAll(std::vector<std::string>& ids);
   absl::StatusOr<std::string> CreateOne(int host, const absl::btree_map<std::string, std::string>& secrets);
-  // INTERNAL: why a container cannot be started.
+  // INTERNAL: why a container cannot be started. DATA_LOSS: nobody knows whether it was.
   absl::Status StartAll();
   absl::Status StartOne(int host);
   // Watches over the containers until the last has ended.

@@ -302,7 +302,7 @@ absl::StatusOr<std::vector<ContainerEntry>> DockerApi::List(const Labels& labels
 
 absl::StatusOr<ImageState> DockerApi::InspectImage(const std::string& image, StopSignal* stop) const {
   absl::StatusOr<HttpResponse> response =
-      Send({.path = absl::StrCat("/images/", EncodeReference(image), "/json")}, stop);
+      Send({.path = absl::StrCat("/images/", EncodeReference(image), "/json"), .timeout = absl::Seconds(10)}, stop);
   if (!response.ok()) return response.status();
   if (response->code != 200) return ErrorOf(*response);
   const Json json = ParseJson(response->body);

@@ -50,7 +50,7 @@ struct Exchange {
   const HttpRequest& request;
   CURL* curl;
   HttpResponse response;
-  absl::Status refused;  // by on_body, or for its length
+  absl::Status refused;   // by on_body, or for its length
   bool has_head = false;  // all of the answer's headers have come
 
   bool streams() const { return request.on_body && response.code >= 200 && response.code < 300; }

@@ -4,12 +4,13 @@
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
 
-WORKLOADS = ["cycles", "launch", "scale", "idle", "deadlines", "micro"]
+WORKLOADS = ["cycles", "launch", "containers", "scale", "idle", "deadlines", "micro"]
 SHORT = ["--no-peers", "--runs", "1", "--seconds", "0.2", "--idle-seconds", "0.2", "--connections", "8", "--trials", "8",
          "--jobs", "4", "--job-trials", "30", "--deadlines-seconds", "1", "--history", "20", "--strategy", "random"]
 
@@ -45,6 +46,12 @@ class Smoke(unittest.TestCase):
         shown = self.run_workload("cycles")
         self.assertRegex(shown, r"(?m)^tuner, sqlite FULL +[0-9.,]+ .* 0 ")  # no errors
         self.assertRegex(shown, r"(?m)^tuner, memory +[0-9.,]+ .* 0 ")
+
+    def test_containers(self):
+        lacking = [program for program in ("podman", "runc", "busybox") if shutil.which(program) is None]
+        if lacking and os.environ.get("CI") != "true":
+            self.skipTest(f"no {', '.join(lacking)}: run scripts/install-dependencies engines")
+        self.assertRegex(self.run_workload("containers"), r"(?m)^median ratio [0-9.]+, target under 1.15: (met|missed)$")
 
     def test_launch(self):
         shown = self.run_workload("launch")

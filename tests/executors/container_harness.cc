@@ -125,4 +125,13 @@ bool ContainerHarness::AwaitContainers(size_t count) {
   return false;
 }
 
+bool ContainerHarness::AwaitNoNetworks() {
+  for (int i = 0; i < kAwaitTries; ++i) {
+    const absl::StatusOr<std::vector<NetworkEntry>> networks = engine_.ListNetworks(OwnLabels(), nullptr);
+    if (networks.ok() && networks->empty()) return true;
+    poll(nullptr, 0, kAwaitPollMs);
+  }
+  return false;
+}
+
 }  // namespace tuner::executors

@@ -47,6 +47,7 @@ class ContainerHarness : public ExecutorHarness {
   // Returns once there are so many of them.
   bool AwaitContainers(size_t count);
   bool AwaitNoContainers() { return AwaitContainers(0); }
+  bool AwaitNoNetworks();
   const DockerApi& engine() const { return engine_; }
 
  private:

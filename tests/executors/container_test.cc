@@ -11,6 +11,7 @@
 #include "gmock/gmock.h"
 #include "tests/executors/container_harness.h"
 #include "tests/executors/executor_conformance.h"
+#include "tests/executors/fault_proxy.h"
 #include "tests/executors/podman_service.h"
 #include "tests/executors/process_harness.h"
 
@@ -21,7 +22,6 @@ using Outcome = RunEnded::Outcome;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::Not;
 
 INSTANTIATE_TEST_SUITE_P(Container, ExecutorConformance,
@@ -62,10 +62,10 @@ echo model > $SM_MODEL_DIR/m; echo data > $SM_OUTPUT_DATA_DIR/d; echo ck > check
 echo "mine $OWN $TUNER_TRIAL $SM_NUM_CPUS $OMP_NUM_THREADS; code $(ls code); user $(id -u)"
 echo "network $(ls /sys/class/net)"
 )sh",
-                                     [](v1::ContainerExecutor& options) {
-                                       options.set_user("1234");
-                                       options.set_cpus(1.5);
-                                     });
+                                    [](v1::ContainerExecutor& options) {
+                                      options.set_user("1234");
+                                      options.set_cpus(1.5);
+                                    });
   spec.parameters = {{"eta", 0.25}};
   spec.static_parameters = {{"rounds", int64_t{7}}};
   spec.objective_metric = "loss";
@@ -157,7 +157,8 @@ TEST_F(ContainerTest, AnImageThatIsMissingIsSaidSo) {
   const RunEnded never = harness_.Run(harness_.ShellSpec(
       kRun, "true", [](v1::ContainerExecutor& options) { options.set_image("localhost/nothing:1"); }));
   EXPECT_EQ(never.outcome, Outcome::kFailed);
-  EXPECT_THAT(never.reason, HasSubstr("the image localhost/nothing:1 is not on this machine, and pull_policy is NEVER"));
+  EXPECT_THAT(never.reason,
+              HasSubstr("the image localhost/nothing:1 is not on this machine, and pull_policy is NEVER"));
   EXPECT_FALSE(harness_.recorder().Get(kRun).started);
   const RunEnded pulled = harness_.Run(harness_.ShellSpec({"job", "uid-1", 2, 1}, "true", [](auto& options) {
     options.set_image("localhost:1/nothing:1");
@@ -247,7 +248,8 @@ TEST_F(ContainerTest, AFailedOneIsKeptUntilItsJobIsRemoved) {
 
 TEST_F(ContainerTest, ARestartedServerHasTheWholeOutput) {
   const RunSpec spec = harness_.ShellSpec(
-      kRun, "for i in 1 2 3; do echo loss=$i; done; while [ ! -e /opt/ml/checkpoints/go ]; do sleep 0.05; done; echo loss=4");
+      kRun,
+      "for i in 1 2 3; do echo loss=$i; done; while [ ! -e /opt/ml/checkpoints/go ]; do sleep 0.05; done; echo loss=4");
   ASSERT_TRUE(harness_.executor().Launch(spec).ok());
   ASSERT_TRUE(harness_.recorder().Await(kRun, [](const auto& seen) { return seen.measurements.size() == 3; }));
   RunCursor run = {spec, true};
@@ -266,11 +268,15 @@ TEST_F(ContainerTest, ARestartedServerHasTheWholeOutput) {
 
 TEST_F(ContainerTest, RunsOutliveTheirEngine) {
   const std::string script =
-      "i=0; while [ $i -lt 40 ]; do echo loss=$i; i=$((i+1)); sleep 0.05; done; cat /opt/ml/input/config/hyperparameters.json";
+      "i=0; while [ $i -lt 100 ]; do echo loss=$i; i=$((i+1)); sleep 0.05; done; cat "
+      "/opt/ml/input/config/hyperparameters.json";
   for (int trial = 1; trial <= 3; ++trial) {
     ASSERT_TRUE(harness_.executor().Launch(harness_.ShellSpec({"job", "uid-1", trial, 1}, script)).ok());
   }
-  ASSERT_TRUE(harness_.recorder().Await(kRun, [](const auto& seen) { return seen.measurements.size() >= 3; }));
+  for (int trial = 1; trial <= 3; ++trial) {
+    const auto begun = [](const RunRecorder::Seen& seen) { return seen.measurements.size() >= 3; };
+    ASSERT_TRUE(harness_.recorder().Await({"job", "uid-1", trial, 1}, begun));
+  }
   Engine().Kill();
   // Accepted while there is no engine.
   const RunId later = {"job", "uid-1", 4, 1};
@@ -284,7 +290,7 @@ TEST_F(ContainerTest, RunsOutliveTheirEngine) {
     const RunId id = {"job", "uid-1", trial, 1};
     const RunEnded ended = harness_.recorder().AwaitEnded(id);
     EXPECT_EQ(ended.outcome, Outcome::kSucceeded) << ended.reason;
-    EXPECT_EQ(harness_.recorder().Get(id).measurements.size(), 40u);
+    EXPECT_EQ(harness_.recorder().Get(id).measurements.size(), 100u);
     EXPECT_EQ(harness_.recorder().Get(id).ends, 1);
   }
   EXPECT_EQ(harness_.recorder().AwaitEnded(later).outcome, Outcome::kSucceeded);
@@ -299,6 +305,31 @@ TEST_F(ContainerTest, LeftOversOfDeletedJobsGoAtTheStart) {
   ASSERT_TRUE(RemoveTree(harness_.data_dir() + "/jobs").ok());
   harness_.Restart();
   EXPECT_TRUE(harness_.AwaitNoContainers());
+}
+
+TEST_F(ContainerTest, EachRunEndsOnceThoughAnswersAreCutDelayedAndGarbled) {
+  for (const uint64_t seed : {1, 2, 3}) {
+    SCOPED_TRACE(seed);
+    FaultProxy proxy(Engine().socket(), seed,
+                     {.cut = 0.12, .refuse = 0.08, .lose = 0.08, .delay = 0.08, .garble = 0.06});
+    ContainerHarness harness(proxy.socket());
+    constexpr int kRuns = 8;
+    for (int trial = 1; trial <= kRuns; ++trial) {
+      ASSERT_TRUE(harness.executor().Launch(harness.Spec({"job", "uid-1", trial, 1}, Script::kMetrics)).ok());
+    }
+    for (int trial = 1; trial <= kRuns; ++trial) {
+      const RunId id = {"job", "uid-1", trial, 1};
+      const RunEnded ended = harness.recorder().AwaitEnded(id);
+      EXPECT_EQ(ended.outcome, Outcome::kSucceeded) << trial << ": " << ended.reason;
+      EXPECT_EQ(harness.recorder().Get(id).measurements.size(), 3u);
+      EXPECT_EQ(harness.recorder().Get(id).ends, 1);
+      EXPECT_EQ(harness.Starts(id), 1);
+      EXPECT_EQ(harness.Output(id), "loss=0.5\nloss=0.25\nloss=0.125\n");
+    }
+    EXPECT_GT(proxy.faults(), 0);
+    proxy.Heal();
+    EXPECT_TRUE(harness.AwaitNoContainers());
+  }
 }
 
 // --- a trial that means harm
@@ -316,11 +347,11 @@ mkfifo /tmp/never
 (i=0; while [ $i -lt 300 ]; do (read x < /tmp/never) & i=$((i+1)); done) 2>/dev/null
 read x < /tmp/never
 )sh",
-                                              [](v1::ContainerExecutor& options) {
-                                                options.set_pids_limit(100);
-                                                options.set_output_limit_bytes(1 << 20);
-                                                options.set_memory_limit_bytes(128 << 20);
-                                              });
+                                             [](v1::ContainerExecutor& options) {
+                                               options.set_pids_limit(100);
+                                               options.set_output_limit_bytes(1 << 20);
+                                               options.set_memory_limit_bytes(128 << 20);
+                                             });
   const RunId other = {"job", "uid-1", 2, 1};
   ASSERT_TRUE(harness_.executor().Launch(hostile).ok());
   ASSERT_TRUE(harness_.recorder().AwaitStarted(kRun));
@@ -348,10 +379,11 @@ TEST_F(ContainerTest, APipeGivesEachEpochTheWholeChannel) {
   ASSERT_TRUE(MakeFolder(harness_.data_dir() + "/channel").ok());
   ASSERT_TRUE(WriteFile(harness_.data_dir() + "/channel/1", std::string(300'000, 'a')).ok());
   ASSERT_TRUE(WriteFile(harness_.data_dir() + "/channel/2", "end\n").ok());
-  RunSpec spec = harness_.ShellSpec(kRun,
-                                    "cd /opt/ml/input/data; for e in 0 1 2; do wc -c < train_$e; done; tail -c 4 train_3; "
-                                    "head -c 5 train_4; wc -c < train_5; grep -o Pipe ../config/inputdataconfig.json",
-                                    [](v1::ContainerExecutor& options) { options.set_user("1234"); });
+  RunSpec spec =
+      harness_.ShellSpec(kRun,
+                         "cd /opt/ml/input/data; for e in 0 1 2; do wc -c < train_$e; done; tail -c 4 train_3; "
+                         "head -c 5 train_4; wc -c < train_5; grep -o Pipe ../config/inputdataconfig.json",
+                         [](v1::ContainerExecutor& options) { options.set_user("1234"); });
   core::Channel train;
   train.name = "train";
   train.path = "channel";
@@ -375,6 +407,8 @@ TEST_F(HostsTest, FindEachOtherAndShareAChannel) {
   RunSpec spec = HostsSpec(R"sh(
 if [ $SM_CURRENT_HOST = algo-1 ]; then other=algo-2; else other=algo-1; fi
 until ping -c 1 -W 1 $other >/dev/null 2>&1; do sleep 0.1; done
+touch /opt/ml/output/$SM_CURRENT_HOST
+until [ -e /opt/ml/output/$other ]; do sleep 0.1; done
 cd /opt/ml/input
 grep -o '"current_host":"[^"]*"' config/resourceconfig.json; grep -o '"hosts":\["algo-1","algo-2"\]' config/resourceconfig.json | head -1
 echo "$SM_CURRENT_HOST copied" $(ls data/copied) linked $(cat data/linked/*) hostname $(hostname)
@@ -391,15 +425,16 @@ echo "$SM_CURRENT_HOST copied" $(ls data/copied) linked $(cat data/linked/*) hos
   const std::string both = harness_.Output(kRun);
   EXPECT_THAT(both, HasSubstr("algo-1 copied a c linked ac hostname algo-1\n"));
   EXPECT_THAT(both, HasSubstr("algo-2 copied b linked b hostname algo-2\n"));
-  EXPECT_EQ(ReadWholeFile(harness_.AttemptDir(kRun) + "/hosts/algo-2/stdout.log"),
-            "\"current_host\":\"algo-2\"\n\"hosts\":[\"algo-1\",\"algo-2\"]\nalgo-2 copied b linked b hostname algo-2\n");
+  EXPECT_EQ(
+      ReadWholeFile(harness_.AttemptDir(kRun) + "/hosts/algo-2/stdout.log"),
+      "\"current_host\":\"algo-2\"\n\"hosts\":[\"algo-1\",\"algo-2\"]\nalgo-2 copied b linked b hostname algo-2\n");
   EXPECT_TRUE(harness_.AwaitNoContainers());
-  EXPECT_THAT(*harness_.engine().ListNetworks({{kLabelUid, "uid-1"}}, nullptr), IsEmpty());
+  EXPECT_TRUE(harness_.AwaitNoNetworks());
 }
 
 TEST_F(HostsTest, AllEndWhenOneFails) {
-  const RunEnded ended = harness_.Run(
-      HostsSpec("if [ $SM_CURRENT_HOST = algo-2 ]; then echo bad luck >&2; exit 5; fi; trap 'exit 143' TERM; sleep 1000 & wait"));
+  const RunEnded ended = harness_.Run(HostsSpec(
+      "if [ $SM_CURRENT_HOST = algo-2 ]; then echo bad luck >&2; exit 5; fi; trap 'exit 143' TERM; sleep 1000 & wait"));
   EXPECT_EQ(ended.outcome, Outcome::kFailed);
   EXPECT_EQ(ended.exit_code, 5);
   EXPECT_THAT(ended.reason, AllOf(HasSubstr("algo-2: exit code 5"), HasSubstr("bad luck")));
@@ -407,7 +442,8 @@ TEST_F(HostsTest, AllEndWhenOneFails) {
 }
 
 TEST_F(HostsTest, MetricsComeFromAllOrFromTheFirst) {
-  const std::string script = "[ $SM_CURRENT_HOST = algo-2 ] && echo loss=2; [ $SM_CURRENT_HOST = algo-1 ] && echo loss=1; true";
+  const std::string script =
+      "[ $SM_CURRENT_HOST = algo-2 ] && echo loss=2; [ $SM_CURRENT_HOST = algo-1 ] && echo loss=1; true";
   ASSERT_EQ(harness_.Run(HostsSpec(script)).outcome, Outcome::kSucceeded);
   EXPECT_EQ(harness_.recorder().Get(kRun).measurements.size(), 2u);
   const RunId second = {"job", "uid-1", 2, 1};

@@ -15,6 +15,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "executors/docker_api.h"
 #include "tuner/requests/git.h"
 #include "tuner/v1/executors.pb.h"
 
@@ -55,12 +56,35 @@ std::string WorkingDir(const core::JobSpec& spec, const v1::ProcessExecutor& pro
   return folder.lexically_normal().string();
 }
 
+// Digest of a container's image, if its reference holds one or its engine has the image now.
+std::string ImageDigest(const v1::ContainerExecutor& container) {
+  const std::string& image = container.image();
+  if (const size_t at = image.find('@'); at != std::string::npos) return image.substr(at + 1);
+  executors::HttpClient http;
+  const executors::DockerApi engine(&http,
+                                    container.socket().empty() ? executors::DefaultEngineSocket() : container.socket());
+  const absl::StatusOr<executors::ImageState> state = engine.InspectImage(image, nullptr);
+  if (!state.ok()) return "";
+  if (state->repo_digests.empty()) return state->id;
+  const std::string& digest = state->repo_digests.front();
+  return digest.substr(digest.find('@') + 1);
+}
+
 }  // namespace
 
 v1::Provenance FindProvenance(const core::JobSpec& spec, const ProvenanceLimits& limits) {
   v1::Provenance out;
   out.set_server_version(ServerVersion());
   for (const core::ExecutorChoice& choice : spec.trial.executors) {
+    v1::ContainerExecutor container;
+    if (choice.options.name == "container" && container.ParseFromString(choice.options.bytes)) {
+      out.set_command(container.command().empty() ? container.image() : absl::StrJoin(container.command(), " "));
+      out.set_image_digest(ImageDigest(container));
+      std::error_code error;
+      out.set_git_revision(
+          GitRevision(spec.base_dir.empty() ? fs::current_path(error).string() : spec.base_dir, limits.git_timeout));
+      break;
+    }
     v1::ProcessExecutor process;
     if (choice.options.name != "process" || !process.ParseFromString(choice.options.bytes)) continue;
     const std::string folder = WorkingDir(spec, process);

@@ -253,8 +253,9 @@ absl::btree_map<std::string, std::string> ServerImpl::ServiceEnvironment(const e
   const std::string trial_name = core::TrialName(run.job_id, run.trial);
   absl::btree_map<std::string, std::string> variables = {{"TUNER_TRIAL", trial_name},
                                                          {"TUNER_ATTEMPT", absl::StrCat(run.attempt)}};
-  const std::string endpoint =
-      !endpoint_.empty() ? endpoint_ : trial_socket_.empty() ? "" : absl::StrCat("unix:", trial_socket_);
+  const std::string endpoint = !endpoint_.empty()      ? endpoint_
+                               : trial_socket_.empty() ? ""
+                                                       : absl::StrCat("unix:", trial_socket_);
   if (!endpoint.empty()) {
     variables["TUNER_ENDPOINT"] = endpoint;
     variables["TUNER_TOKEN"] = authenticator_->TrialToken(trial_name, run.attempt);
