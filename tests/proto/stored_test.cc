@@ -280,9 +280,18 @@ core::JobHeader RandomHeader(RandomValues& random) {
   header.update_time = random.Time();
   header.end_time = Maybe(random, random.Time());
   header.grid_size = random.Int64();
-  header.next_ordinal = random.Int64();
-  header.exhausted = random.Chance(0.5);
-  header.exhausted_reason = random.Text();
+  header.definitions.resize(1 + random.Below(3));
+  for (core::DefinitionProgress& progress : header.definitions) {
+    progress.next_ordinal = random.Int64();
+    progress.exhausted = random.Chance(0.5);
+    progress.exhausted_reason = random.Text();
+    progress.calm_forecasts = random.Int32();
+    progress.converged = random.Text();
+    for (int32_t& count : progress.counts.by_state) count = random.Int32();
+    progress.counts.attempts = random.Int32();
+    progress.best_trial = Maybe(random, random.Int32());
+    progress.best_objective = Maybe(random, random.Double());
+  }
   header.finished = random.Int64();
   for (int32_t& count : header.counts.by_state) count = random.Int32();
   header.counts.imported = random.Int32();

@@ -17,6 +17,7 @@ struct Outcome {
   int crashes = 0;
   int refused_commits = 0;
   int trials = 0;
+  int of_definitions = 0;  // trials of jobs with several definitions
   int attempts = 0;
   int promotions = 0;
   int early_stopped = 0;

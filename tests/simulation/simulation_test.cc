@@ -26,6 +26,7 @@ TEST(Simulation, WhatMustAlwaysHoldHoldsOverRandomHistories) {
     sum.crashes += outcome.crashes;
     sum.refused_commits += outcome.refused_commits;
     sum.trials += outcome.trials;
+    sum.of_definitions += outcome.of_definitions;
     sum.attempts += outcome.attempts;
     sum.promotions += outcome.promotions;
     sum.early_stopped += outcome.early_stopped;
@@ -38,15 +39,16 @@ TEST(Simulation, WhatMustAlwaysHoldHoldsOverRandomHistories) {
     ASSERT_TRUE(outcome.violations.empty()) << "seed " << seed << ": " << outcome.violations[0] << "\n" << outcome.log;
   }
   std::cout << "simulation: seeds " << first << ".." << first + seeds - 1 << ", " << sum.crashes << " crashes, "
-            << sum.refused_commits << " refused commits, " << sum.trials << " trials, " << sum.attempts << " attempts, "
-            << sum.promotions << " promotions, " << sum.early_stopped << " stopped early, " << sum.measurements
-            << " measurements, " << sum.notifications << " notifications taken and " << sum.repeats
-            << " repeats, suggestions " << sum.fresh << " FRESH, " << sum.last_fit << " LAST_FIT, " << sum.fallback
-            << " FALLBACK, all recomputed; 0 violations\n";
+            << sum.refused_commits << " refused commits, " << sum.trials << " trials (" << sum.of_definitions
+            << " of several definitions), " << sum.attempts << " attempts, " << sum.promotions << " promotions, "
+            << sum.early_stopped << " stopped early, " << sum.measurements << " measurements, " << sum.notifications
+            << " notifications taken and " << sum.repeats << " repeats, suggestions " << sum.fresh << " FRESH, "
+            << sum.last_fit << " LAST_FIT, " << sum.fallback << " FALLBACK, all recomputed; 0 violations\n";
   EXPECT_GT(sum.crashes, seeds / 4);
   EXPECT_GT(sum.promotions, seeds / 10);
   EXPECT_GT(sum.early_stopped, seeds / 10);
   EXPECT_GT(sum.trials, seeds);
+  EXPECT_GT(sum.of_definitions, seeds / 2);
   EXPECT_GT(sum.notifications, seeds);
   EXPECT_GT(sum.repeats, seeds / 20);
   EXPECT_GT(sum.last_fit, seeds / 4);

@@ -57,4 +57,8 @@ executors::RunSpec MakeRunSpec(const core::JobState& state, const core::Trial& t
                                const ServiceEnvironment& service_environment);
 executors::RunId MakeRunId(const core::JobState& state, core::RunRef run);
 
+// What the strategy host knows the strategy of a job's definition by, and whose it is.
+std::string StrategyId(const core::JobState& state, int definition);
+std::string JobUidOf(const std::string& strategy_id);
+
 }  // namespace tuner::engine
