@@ -17,7 +17,7 @@ definitions:
   - {name: y, double: {min: -2, max: 2}}
   trial:
     executors:
-    - process: {command: [sh, -c, "test $TUNER_DEFINITION = here && awk 'BEGIN {{print \\"loss=\\" ({x} - 1) * ({x} - 1) + {y} * {y}}}'"]}
+    - process: {command: [sh, -c, "while [ ! -e go ]; do sleep 0.02; done; test $TUNER_DEFINITION = here && awk 'BEGIN {{print \\"loss=\\" ({x} - 1) * ({x} - 1) + {y} * {y}}}'"]}
       slots: 2
     metrics:
     - {name: loss, regex: "loss=([0-9.e+-]+)"}
@@ -52,9 +52,12 @@ class Definitions(harness.EndToEnd):
         path.write_text(JOB)
         server = self.serve()
         server.cli("create", path)
-        self.work(server, 6)
+        self.assertGreaterEqual(self.work(server, 6), 6)  # while those of `here` wait
+        counts = [result["trial_counts"] for result in server.json("show", "models")["definitions"]]
+        self.assertEqual(counts[0].get("running", 0) + counts[0].get("pending", 0), 2, counts)  # its slots, and no more
         self.assertEqual(server.stop(), 0)
         server.start()
+        (self.folder / "go").touch()
         self.work(server, 100)
         job = server.await_job("models")
 
