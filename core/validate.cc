@@ -308,9 +308,27 @@ class SpecChecker {
         Add(path + ".name",
             absl::StrCat("\"", channel.name, "\" is the name of another channel too; give each its own"));
       }
-      if (channel.path.empty() && channel.best_artifact_of.empty()) {
+      if (channel.path.empty() && channel.best_artifact_of.empty() && channel.s3_uri.empty()) {
         Add(path + ".path", "is empty; give a file or folder");
       }
+      CheckModes(channel, path);
+    }
+  }
+
+  // Pipes are made, and channels split, only where a trial sees nothing but what it is given.
+  void CheckModes(const Channel& channel, const std::string& path) {
+    for (const ExecutorChoice& choice : spec_.trial.executors) {
+      const std::string& name = choice.options.name;
+      if (name == "container" || name == "sagemaker") continue;
+      if (channel.input_mode == Channel::InputMode::kPipe) {
+        Add(path + ".input_mode", absl::StrCat("is PIPE, which trials of executor ", name,
+                                               " do not have; use FILE or FAST_FILE, or executor container"));
+      }
+      if (channel.sharded) {
+        Add(path + ".sharded", absl::StrCat("splits the channel over the hosts of a trial, and trials of executor ",
+                                            name, " have one; leave it out, or use executor container"));
+      }
+      return;
     }
   }
 

@@ -19,12 +19,10 @@ void AddStrategy(const v1::Strategy& strategy, Fields& fields) {
       "strategy.grid or strategy.hyperband");
 }
 
-// `Message` has the arms container, slurm, kubernetes and sagemaker.
+// `Message` has the arms slurm, kubernetes and sagemaker.
 template <typename Message>
 void AddExecutorArms(const Message& message, absl::string_view path, Fields& fields) {
-  constexpr absl::string_view kUse = "is not served by this version; use process or external";
-  if (message.has_container())
-    Add(fields, absl::StrCat(path, ".container"), absl::StrCat("the container executor ", kUse));
+  constexpr absl::string_view kUse = "is not served by this version; use process, container or external";
   if (message.has_slurm()) Add(fields, absl::StrCat(path, ".slurm"), absl::StrCat("the Slurm executor ", kUse));
   if (message.has_kubernetes())
     Add(fields, absl::StrCat(path, ".kubernetes"), absl::StrCat("the Kubernetes executor ", kUse));
@@ -37,12 +35,6 @@ void AddChannel(const v1::Channel& channel, absl::string_view path, Fields& fiel
     Add(fields, absl::StrCat(path, ".s3_uri"),
         "inputs from S3 are not served by this version; copy the data and use path");
   }
-  if (channel.input_mode() == v1::Channel::PIPE) {
-    Add(fields, absl::StrCat(path, ".input_mode"), "PIPE is not served by this version; use FILE");
-  }
-  if (channel.sharded()) {
-    Add(fields, absl::StrCat(path, ".sharded"), "trials of several hosts are not served by this version; leave it out");
-  }
 }
 
 void AddTrialTemplate(const v1::TrialTemplate& trial, Fields& fields) {
@@ -52,7 +44,7 @@ void AddTrialTemplate(const v1::TrialTemplate& trial, Fields& fields) {
     AddExecutorArms(trial.executors(i), path, fields);
     if (trial.executors(i).has_custom()) {
       Add(fields, absl::StrCat(path, ".custom"),
-          "an executor that is linked in is not served by this version; use process or external");
+          "an executor that is linked in is not served by this version; use process, container or external");
     }
   }
   for (int i = 0; i < trial.inputs_size(); ++i)

@@ -20,7 +20,7 @@ enum SupervisorExit {
       5,  // the claim could not be made durable: nothing was started; or the exit record could not be written
 };
 
-inline int StopSignal() { return SIGRTMIN + 1; }
+inline int StopSignalNumber() { return SIGRTMIN + 1; }
 inline int AcknowledgeSignal() { return SIGRTMIN + 2; }
 
 // Supervises the run in `attempt_folder` to its end. Call it with all signals blocked.

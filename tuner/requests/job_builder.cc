@@ -73,6 +73,22 @@ void AddExecutorProblems(const v1::TuningJobSpec& wire, const convert::ParsedSpe
   }
 }
 
+// What the executors remark on their options.
+void AddExecutorAdvice(const convert::ParsedSpec& parsed, const core::JobSpec& spec, std::vector<std::string>& advice) {
+  for (int d = 0; d < core::DefinitionCount(spec); ++d) {
+    const core::JobSpec& definition = core::DefinitionAt(spec, d);
+    for (size_t i = 0; i < definition.trial.executors.size(); ++i) {
+      const core::Options& options = definition.trial.executors[i].options;
+      const executors::ExecutorKind* kind = executors::FindExecutorKind(options.name);
+      if (kind == nullptr || kind->advise == nullptr) continue;
+      const std::string path = core::PathInJob(spec, d, parsed.executor_paths[d][i]);
+      for (const std::string& text : kind->advise(options.bytes, definition)) {
+        advice.push_back(absl::StrCat(path, ".", text));
+      }
+    }
+  }
+}
+
 // Strategies look at the space, the constraints and the limits together, so they are asked when those are in order.
 void AddStrategyProblems(const core::JobSpec& spec, core::Problems& problems) {
   const strategies::StrategyKind* kind = strategies::FindStrategyKind(spec.strategy.name);
@@ -232,6 +248,7 @@ absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::
   ResolveExecutors(checked.spec);
   checked.resolved = convert::ResolveSpec(spec, checked.spec);
   checked.advice = core::Advise(checked.spec);
+  AddExecutorAdvice(parsed, checked.spec, checked.advice);
   return checked;
 }
 
