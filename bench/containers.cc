@@ -171,7 +171,8 @@ absl::Status RunContainers(const Context& context) {
   const executors::DockerApi api(&http, socket);
   const absl::Time patience = absl::Now() + kEnginePatience;
   absl::StatusOr<std::string> version = api.Version(nullptr);
-  for (; !version.ok() && absl::Now() < patience; version = api.Version(nullptr)) absl::SleepFor(absl::Milliseconds(10));
+  for (; !version.ok() && absl::Now() < patience; version = api.Version(nullptr))
+    absl::SleepFor(absl::Milliseconds(10));
   if (!version.ok()) return version.status();
 
   executors::ExecutorContext executor_context;

@@ -6,6 +6,7 @@
 #include "absl/numeric/int128.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "core/definitions.h"
 #include "core/rng.h"
 #include "core/validate.h"
 
@@ -182,6 +183,16 @@ class Adviser {
 
 }  // namespace
 
-std::vector<std::string> Advise(const JobSpec& spec) { return Adviser(spec).Advise(); }
+std::vector<std::string> Advise(const JobSpec& spec) {
+  if (spec.definitions.empty()) return Adviser(spec).Advise();
+  std::vector<std::string> advice;
+  for (int i = 0; i < DefinitionCount(spec); ++i) {
+    for (const std::string& text : Adviser(DefinitionAt(spec, i)).Advise()) {
+      const std::string in_job = PathInJob(spec, i, text);
+      advice.push_back(in_job == text ? absl::StrCat("definitions[", i, "]: ", text) : in_job);
+    }
+  }
+  return advice;
+}
 
 }  // namespace tuner::core

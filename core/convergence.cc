@@ -1,4 +1,5 @@
-// When a job has converged: what its model still expects, or, without a model, how little its last trials gained.
+// When the search of a definition has converged: what its model still expects, or, without a model, how little its last
+// trials gained.
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -6,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "core/machine.h"
 #include "core/search_space.h"
 
@@ -25,10 +27,12 @@ constexpr int kLeastCompleted = 10;
 constexpr int kLeastCalmTrials = 20;
 constexpr int kCalmTrialsPerParameter = 5;
 
-// Final objectives of completed trials in the order in which they finished.
-std::vector<double> Objectives(const JobState& state) {
+// Final objectives of a definition's completed trials in the order in which they finished.
+std::vector<double> Objectives(const JobState& state, int definition) {
+  const std::string& name = DefinitionAt(state.spec(), definition).definition;
   std::vector<const Trial*> completed;
   for (const Trial& trial : state.trials()) {
+    if (trial.definition != name) continue;
     if (trial.state == TrialState::kCompleted && trial.objective) completed.push_back(&trial);
   }
   std::ranges::sort(completed, {}, &Trial::finish_seq);
@@ -48,45 +52,60 @@ double FirstMedian(std::vector<double> values) {
 
 }  // namespace
 
-void Machine::TakeForecast(const Forecast& forecast) {
+void Machine::TakeForecast(int definition, const Forecast& forecast) {
   JobHeader header = state_.header();
-  const std::vector<double> objectives = Objectives(state_);
-  if (!header.best_objective || static_cast<int>(objectives.size()) < kLeastCompleted) return;
-  const double spread = std::abs(*header.best_objective - FirstMedian(objectives));
+  DefinitionProgress& progress = header.definitions[definition];
+  const std::vector<double> objectives = Objectives(state_, definition);
+  if (!progress.best_objective || static_cast<int>(objectives.size()) < kLeastCompleted) return;
+  const double spread = std::abs(*progress.best_objective - FirstMedian(objectives));
   const double material = std::max(kMaterialShare * spread, kNoiseShare * forecast.noise);
   const double ahead = kTrialsAhead * forecast.gain;
-  header.calm_forecasts = ahead <= material ? header.calm_forecasts + 1 : 0;
-  if (header.calm_forecasts >= kForecastsInRow) {
-    header.converged =
-        absl::StrCat("converged: the model expects ", kTrialsAhead, " more trials to improve ",
-                     state_.spec().objective.metric, " ", FormatValue(*header.best_objective), " by at most ",
-                     absl::SixDigits(ahead), ", under ", absl::SixDigits(material), ", which is ",
-                     material > kNoiseShare * forecast.noise
-                         ? "half a percent of what the best is better than the median of the first 10 trials"
-                         : "half of the noise");
+  progress.calm_forecasts = ahead <= material ? progress.calm_forecasts + 1 : 0;
+  if (progress.calm_forecasts >= kForecastsInRow) {
+    progress.converged = absl::StrCat(
+        "converged: the model expects ", kTrialsAhead, " more trials to improve ",
+        DefinitionAt(state_.spec(), definition).objective.metric, " ", FormatValue(*progress.best_objective),
+        " by at most ", absl::SixDigits(ahead), ", under ", absl::SixDigits(material), ", which is ",
+        material > kNoiseShare * forecast.noise
+            ? "half a percent of what the best is better than the median of the first 10 trials"
+            : "half of the noise");
   }
   PutJob(std::move(header));
 }
 
+// A job has converged when each of its definitions has: of those that have nothing more to propose there is no more to
+// gain either.
 std::optional<std::string> Machine::Converged() const {
   if (!state_.spec().completion.convergence) return std::nullopt;
-  const JobHeader& header = state_.header();
-  if (!header.converged.empty()) return header.converged;
-  const std::string& strategy = state_.spec().strategy.name;
-  if (strategy == "bayesian" || !trials_ended_ || !header.best_objective) return std::nullopt;
-  const std::vector<double> objectives = Objectives(state_);
-  const size_t calm =
-      std::max<size_t>(kLeastCalmTrials, kCalmTrialsPerParameter * state_.spec().space.parameters().size());
+  std::vector<std::string> reasons;
+  for (int i = 0; i < state_.definition_count(); ++i) {
+    if (std::optional<std::string> reason = Converged(i)) {
+      reasons.push_back(OfDefinition(i, *reason));
+    } else if (!progress(i).exhausted) {
+      return std::nullopt;
+    }
+  }
+  if (reasons.empty()) return std::nullopt;
+  return absl::StrJoin(reasons, "; ");
+}
+
+std::optional<std::string> Machine::Converged(int definition) const {
+  const DefinitionProgress& now = progress(definition);
+  if (!now.converged.empty()) return now.converged;
+  const JobSpec& spec = DefinitionAt(state_.spec(), definition);
+  if (spec.strategy.name == "bayesian" || !trials_ended_ || !now.best_objective) return std::nullopt;
+  const std::vector<double> objectives = Objectives(state_, definition);
+  const size_t calm = std::max<size_t>(kLeastCalmTrials, kCalmTrialsPerParameter * spec.space.parameters().size());
   if (objectives.size() < 2 * calm) return std::nullopt;
-  const Objective& objective = state_.spec().objective;
+  const Objective& objective = spec.objective;
   double before = objectives.front();
   for (size_t i = 0; i + calm < objectives.size(); ++i)
     before = objective.Better(objectives[i], before) ? objectives[i] : before;
-  const double gained = std::abs(*header.best_objective - before);
+  const double gained = std::abs(*now.best_objective - before);
   const double material = kMaterialShare * std::abs(before - FirstMedian(objectives));
   if (gained > material) return std::nullopt;
   return absl::StrCat("converged: the last ", calm, " trials improved ", objective.metric, " ",
-                      FormatValue(*header.best_objective), " by ", absl::SixDigits(gained), ", under ",
+                      FormatValue(*now.best_objective), " by ", absl::SixDigits(gained), ", under ",
                       absl::SixDigits(material),
                       ", which is half a percent of what the best is better than the median of the first 10 trials");
 }

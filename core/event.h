@@ -49,6 +49,7 @@ struct Forecast {
 };
 // The strategy answered AskStrategy.
 struct Proposed {
+  int32_t definition = 0;  // whose strategy
   struct Proposal {
     ParameterMap parameters;
     int64_t resource = 0;
@@ -110,6 +111,7 @@ struct CompletionTold {
 };
 struct TrialsAdded {
   struct Point {
+    std::string definition;
     ParameterMap parameters;                 // canonical
     TrialState state = TrialState::kQueued;  // kQueued: run it; else imported in this terminal state
     std::string reason;
@@ -161,14 +163,16 @@ struct Event {
 // --- effects: each may be repeated without harm
 // -----------------------------------------------------------------------------
 
-// Again for the same first_ordinal while it is not answered: the earlier of the deadlines holds.
+// Asks the strategy of a definition. Again for the same first_ordinal while it is not answered: the earlier of the
+// deadlines holds.
 struct AskStrategy {
   int64_t first_ordinal = 0;
   int32_t count = 0;                                 // trials to start: new ones and promotions
   absl::Time deadline = absl::InfiniteFuture();      // when somebody stops waiting for the answer
   std::optional<int32_t> new_trials = std::nullopt;  // at most so many new ones; unset: all may be
+  int32_t definition = 0;
 };
-// Hand the finished trial to the strategy, before any later AskStrategy.
+// Hand the finished trial to the strategy of its definition, before any later AskStrategy.
 // With `rung`: the result of that one of its rungs, and the trial goes on.
 struct TellStrategy {
   int32_t trial = 0;

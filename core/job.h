@@ -32,6 +32,19 @@ struct TrialCounts {
   int32_t operator[](TrialState state) const { return by_state[static_cast<int>(state)]; }
 };
 
+// How far the search of one training definition has come.
+struct DefinitionProgress {
+  int64_t next_ordinal = 0;  // first ordinal of its strategy that has no trial yet
+  bool exhausted = false;    // its strategy has nothing more to propose
+  std::string exhausted_reason;
+  int32_t calm_forecasts = 0;  // in a row, by which nothing material is left to gain
+  std::string converged;       // why it has converged; empty: it has not
+  TrialCounts counts;
+  // Of its trials that keep all outcome constraints. Not set with several objectives.
+  std::optional<int32_t> best_trial;     // number
+  std::optional<double> best_objective;  // its final objective
+};
+
 struct JobHeader {
   std::string job_id;
   std::string uid;
@@ -53,20 +66,19 @@ struct JobHeader {
   int64_t grid_size = 0;
   bool import_only = false;  // runs nothing: takes trials that were run elsewhere until it is told that it has all
 
-  int64_t next_ordinal = 0;  // first ordinal of the strategy that has no trial yet
-  bool exhausted = false;    // the strategy has nothing more to propose
-  std::string exhausted_reason;
+  // Of each of its training definitions, in their order.
+  std::vector<DefinitionProgress> definitions = std::vector<DefinitionProgress>(1);
   int64_t finished = 0;        // trials that have a finish_seq
   int64_t rungs_reached = 0;   // results of rungs, over all trials
   int64_t steps_run = 0;       // over all trials
   int64_t steps_repeated = 0;  // over all trials
-  int32_t calm_forecasts = 0;  // in a row, by which nothing material is left to gain
-  std::string converged;       // why the job has converged; empty: it has not
   TrialCounts counts;
-  // Of the trials that keep all outcome constraints. Not set with several objectives.
+  // Of the trials that keep all outcome constraints. Not set with several objectives, nor where definitions have
+  // different ones.
   std::optional<int32_t> best_trial;     // number
   std::optional<double> best_objective;  // its final objective
-  // finish_seq of the trial that set it, or that was the last to enter the Pareto front; 0: there is none.
+  // finish_seq of the trial that set it, that was the last to enter the Pareto front, or the last best of its
+  // definition; 0: there is none.
   int64_t best_finish_seq = 0;
   NotificationCounts notifications;
   // Of a job that has ended: when artefacts are to be removed next.

@@ -50,18 +50,18 @@ void Machine::On(const Resumed& event) {
     const Trial& trial = *state_.FindTrial(number);
     const Attempt& attempt = trial.attempts.back();
     const RunRef run{number, attempt.number};
-    if (state_.external(attempt.executor_index)) {
+    if (state_.external(trial)) {
       // The time without a server is not the worker's fault.
       const bool stopping = trial.state == TrialState::kStopping;
-      state_.live.leases[number] = at_ + (stopping ? state_.spec().trial.grace_period
-                                                   : *state_.spec().trial.executors[attempt.executor_index].lease);
+      state_.live.leases[number] =
+          at_ + (stopping ? state_.spec_of(trial).trial.grace_period : *state_.executor_of(trial).lease);
       continue;
     }
     const bool known = std::any_of(event.known.begin(), event.known.end(),
                                    [&](const RunRef& k) { return k.trial == run.trial && k.attempt == run.attempt; });
     if (known) {
       if (trial.state == TrialState::kStopping) {
-        decision_.effects.push_back(StopRun{run, state_.spec().trial.grace_period});
+        decision_.effects.push_back(StopRun{run, state_.spec_of(trial).trial.grace_period});
       }
     } else if (trial.state == TrialState::kPending && state_.live.start_allowed && !state_.live.preempted) {
       decision_.effects.push_back(Launch{run});
@@ -83,7 +83,8 @@ void Machine::On(const TrialsAdded& event) {
     const bool same =
         numbers->size() == event.points.size() &&
         std::equal(numbers->begin(), numbers->end(), event.points.begin(), [&](int32_t number, const auto& point) {
-          return state_.FindTrial(number)->parameters == point.parameters;
+          const Trial& trial = *state_.FindTrial(number);
+          return trial.definition == point.definition && trial.parameters == point.parameters;
         });
     if (same) return Reply(Answer{.trials = *numbers});
     return ReplyError(absl::AlreadyExistsError("request_id was used with other points: take a new one for each call"));
@@ -113,6 +114,7 @@ void Machine::On(const TrialsAdded& event) {
   for (const TrialsAdded::Point& point : event.points) {
     Trial trial;
     trial.number = static_cast<int32_t>(state_.trials().size()) + 1;
+    trial.definition = point.definition;
     trial.parameters = point.parameters;
     trial.create_time = at_;
     trial.request_id = event.request_id.empty() ? "" : key;
@@ -157,7 +159,7 @@ void Machine::On(const LimitsUpdated& event) {
                      "; only a COMPLETED job goes on, with a larger max_trials or max_run_time")));
   }
   header.limits = event.limits;
-  state_.live.waiting_since.reset();
+  for (JobState::VolatileStrategy& strategy : state_.live.strategies) strategy.waiting_since.reset();
   PutJob(std::move(header));
   Reply(Answer{});
 }
@@ -190,8 +192,7 @@ void Machine::On(const Preempted& event) {
   for (int32_t number : active) {
     const Trial& trial = *state_.FindTrial(number);
     if (trial.state == TrialState::kStopping) continue;
-    if (state_.external(trial.attempts.back().executor_index))
-      continue;  // its worker goes on by itself, under its lease
+    if (state_.external(trial)) continue;  // its worker goes on by itself, under its lease
     StopTrial(trial, TrialState::kQueued, event.reason);
   }
   Reply(Answer{});
@@ -229,7 +230,7 @@ void Machine::BeginJobStop(JobStatus as, const std::string& reason) {
   for (int32_t number : paused) {
     Trial trial = *state_.FindTrial(number);
     TakeRungResult(trial);
-    const std::string reached = AtRung(trial.rungs.back());
+    const std::string reached = AtRung(trial);
     EndTrial(std::move(trial), TrialState::kEarlyStopped,
              absl::StrCat(reached, ", and was not promoted: its job ended: ", reason));
   }

@@ -123,6 +123,12 @@ struct JobSpec {
   ArtifactRetention artifacts;
   absl::btree_map<std::string, std::string> tags;
   std::string base_dir;  // absolute folder against which relative paths are resolved
+
+  // Of a job with several training definitions: each of them as a job of its own, with what all have in common filled
+  // in; objective, space, constraints, static_parameters and trial above are unset then. Otherwise empty, and the job
+  // itself is its one definition: see core/definitions.h.
+  std::vector<JobSpec> definitions;
+  std::string definition;  // its name, within `definitions`
 };
 
 }  // namespace tuner::core

@@ -17,6 +17,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "core/change.h"
 #include "core/curve.h"
+#include "core/definitions.h"
 #include "core/event.h"
 #include "core/job.h"
 #include "core/job_spec.h"
@@ -79,9 +80,18 @@ class JobState {
 
   const JobSpec& spec() const { return spec_; }
   const JobHeader& header() const { return header_; }
-  // Whether trials of executor `index` are handed to workers that ask.
-  bool external(int index) const { return spec_.trial.executors[index].lease.has_value(); }
-  int executor_count() const { return static_cast<int>(spec_.trial.executors.size()); }
+  int definition_count() const { return DefinitionCount(spec_); }
+  // The specification of a trial's definition: of the job itself, if that has only one.
+  const JobSpec& spec_of(const Trial& trial) const { return DefinitionOf(spec_, trial); }
+  const DefinitionProgress& progress_of(const Trial& trial) const {
+    return header_.definitions[DefinitionIndex(spec_, trial)];
+  }
+  // The executor of a trial's last attempt.
+  const ExecutorChoice& executor_of(const Trial& trial) const {
+    return spec_of(trial).trial.executors[trial.attempts.back().executor_index];
+  }
+  // Whether that hands its trials to workers that ask.
+  bool external(const Trial& trial) const { return executor_of(trial).lease.has_value(); }
 
   const std::vector<Trial>& trials() const { return trials_; }  // trial n is at n - 1
   const Trial* FindTrial(int32_t number) const;
@@ -91,8 +101,18 @@ class JobState {
   const Curves& CurvesOf(int32_t number) const;
   // Whether ended trials' objective curves are kept; a loaded job is given them by Apply of their measurements.
   bool keeps_curves() const { return keeps_curves_; }
-  // What the strategy has been shown: results of rungs and finished trials.
-  int64_t observed() const { return header_.finished + header_.rungs_reached; }
+
+  // What the trials of a definition come to.
+  struct Tally {
+    int64_t observed = 0;    // what its strategy has been shown: results of rungs and finished trials
+    int64_t started = 0;     // those that TakesPlace
+    int64_t queued_new = 0;  // queued ones of which no attempt was started
+    int active = 0;          // pending, running, stopping
+    int paused = 0;
+    std::vector<int> active_on;  // by executor
+  };
+  const Tally& tally(int definition) const { return tallies_[definition]; }
+
   const std::set<int32_t>& queued() const { return queued_; }  // numbers, first come first
   const std::set<int32_t>& active() const { return active_; }  // pending, running, stopping
   const std::set<int32_t>& paused() const { return paused_; }
@@ -100,19 +120,21 @@ class JobState {
   int64_t queued_new() const { return queued_new_; }               // queued ones of which no attempt was started
   int imported_failed() const { return imported_failed_; }
   int reused() const { return reused_; }
-  int active_on(int executor_index) const { return active_on_[executor_index]; }
   const std::map<int64_t, Notification>& due_notifications() const { return due_notifications_; }  // by number
   // Trials that TakesPlace.
   int64_t started() const { return started_; }
   const std::vector<int32_t>* FindRequest(const std::string& request_id) const;  // trials made under a request id
 
   // What lives only as long as the server: not durable, so decisions change it directly.
-  struct Volatile {
-    std::optional<AskStrategy> ask;  // that the strategy has not answered
-    bool preempted = false;
-    // The strategy waits since it had observed so much (observed()), for the reason.
+  struct VolatileStrategy {
+    std::optional<AskStrategy> ask;  // that it has not answered
+    // It waits since it had observed so much (Tally::observed), for the reason.
     std::optional<int64_t> waiting_since;
     std::string waiting_reason;
+  };
+  struct Volatile {
+    std::vector<VolatileStrategy> strategies;  // by definition
+    bool preempted = false;
     std::set<int64_t> notifying;                      // numbers of notifications that are being delivered
     bool notify_all = false;                          // also those that wait for their next try: the server is new
     absl::flat_hash_map<int32_t, absl::Time> leases;  // of external trials, as last renewed; a restart grants them anew
@@ -130,12 +152,16 @@ class JobState {
  private:
   void PutHeader(const JobHeader& header);
   void PutTrial(const Trial& trial);
+  void Count(const Trial& trial, int sign);
   void ConsiderBest(const Trial& trial);
+  void ChooseBest(const Objective& objective);
   void PutMeasurement(const MeasurementPut& put);
   void PutNotification(const Notification& notification);
 
   JobSpec spec_;
-  ParetoFront front_;
+  bool same_objective_ = SameObjective(spec_);
+  std::vector<ParetoFront> fronts_;  // by definition
+  std::vector<Tally> tallies_;       // by definition
   JobHeader header_;
   std::vector<Trial> trials_;
   absl::flat_hash_map<int32_t, TrialMetrics> metrics_;
@@ -148,7 +174,6 @@ class JobState {
   int reused_ = 0;
   int64_t started_ = 0;
   std::map<int64_t, Notification> due_notifications_;
-  std::vector<int> active_on_ = std::vector<int>(spec_.trial.executors.size(), 0);
   absl::flat_hash_map<std::string, std::vector<int32_t>> requests_;
 };
 

@@ -1,5 +1,5 @@
 // The inside of job_machine: one object per step. Private to core/job_machine.cc, core/trial_lifecycle.cc,
-// core/trial_judging.cc, core/scheduling.cc, core/slots.cc, core/convergence.cc, core/retention.cc,
+// core/trial_judging.cc, core/scheduling.cc, core/completion.cc, core/slots.cc, core/convergence.cc, core/retention.cc,
 // core/outbox.cc.
 #pragma once
 
@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -93,7 +94,7 @@ class Machine {
   void EndRun(Trial trial, std::string reason);
   void ReachRung(Trial trial, const std::string& reason);
   void TakeRungResult(Trial& trial) const;
-  std::string AtRung(const RungResult& rung) const;  // what it came to, as a part of a sentence
+  std::string AtRung(const Trial& trial) const;  // what it came to at its last one, as a part of a sentence
   // Of a stopping trial whose attempt has ended: what it was stopped as.
   void EndStopped(Trial trial);
 
@@ -104,18 +105,27 @@ class Machine {
   void SendDueNotifications();
   absl::Time NextNotification() const;
 
-  // --- scheduling.cc
+  // --- completion.cc, convergence.cc
   void CheckCompletion();
   std::optional<std::string> CompletionReason() const;
+  std::optional<std::string> TargetReached() const;
   std::optional<std::string> NotImproving() const;
   std::optional<std::string> Converged() const;
-  void TakeForecast(const Forecast& forecast);
+  std::optional<std::string> Converged(int definition) const;
+  void TakeForecast(int definition, const Forecast& forecast);
   std::string NoneFeasible() const;
   std::optional<std::string> FailureReason() const;
+  const DefinitionProgress& progress(int definition) const { return state_.header().definitions[definition]; }
+  std::string OfDefinition(int definition, const std::string& text) const;
+  std::string WhyNothing() const;
+  std::string NoMore() const;
+
+  // --- scheduling.cc
   int FreeSlots() const;
-  int OwnSlotsOn(int executor_index) const;  // free by the job's own limits
-  int FreeSlotsOn(int executor_index) const;
-  std::optional<int> FreeExecutor(bool external) const;
+  int OwnSlotsOn(int definition, int executor_index) const;  // free by the job's own limits
+  int FreeSlotsOn(int definition, int executor_index) const;
+  std::optional<int> FreeExecutor(int definition, bool external) const;
+  bool AnyFreeExecutor(bool external) const;
   // Trials that count against max_trials: those that were ever started, and those in the queue that will be.
   int64_t Claimed() const { return state_.started() + state_.queued_new(); }
   int StartableNew() const;
@@ -128,9 +138,24 @@ class Machine {
   void Remember(int32_t number, const std::string& key);
   std::vector<int32_t> HeldBy(const std::string& worker_id) const;
   void AnswerWaiter(const Waiter& waiter, std::string reason, bool job_done);
-  void AskStrategyIfNeeded();
+  bool ForWorkers(int definition) const;
+  bool MoreForWorkers() const;
+  // What a definition's strategy is to be asked for.
+  struct Share {
+    bool open = false;       // it may propose, and was not asked yet
+    bool has_local = false;  // an executor of the server's has a free slot
+    bool paused = false;     // some of its trials are
+    int local = 0;           // free slots of the server's executors that were not shared out yet
+    int external = 0;        // free slots for workers
+    int64_t claimed = 0;     // trials that were started or will be
+    int count = 0;
+    int new_trials = 0;
+  };
+  std::vector<Share> ShareSlots(int wanted) const;
+  void AskStrategies();
   void Promote(const Proposed::Promotion& promotion);
-  bool StrategyWaits() const;
+  bool Waits(int definition) const;
+  bool MayPropose(int definition) const;
   void SetTimer();
   std::string WhyNoTrial() const;
 
@@ -140,15 +165,13 @@ class Machine {
   void PutNextRemoval();
 
   // --- slots.cc
-  int GrantedOn(int executor_index) const;  // of the slots that jobs share; no bound where they do not
+  int GrantedOn(int definition, int executor_index) const;  // of the slots that jobs share; no bound where they do not
   void TakeSharedSlot(const std::string& executor);
   bool IsReady(const Trial& trial) const;
-  std::optional<int> AwaitedExecutor() const;
+  const ExecutorChoice* AwaitedExecutor(int definition) const;
   void ExplainWaiting();
   void WantSharedSlots();
   int WantedOn(const std::string& executor) const;
-
-  const std::string& exhausted_reason() const;
 
   JobState& state_;
   const absl::Time at_;

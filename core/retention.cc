@@ -1,7 +1,7 @@
 // Which trials' artefacts a job keeps, and when the others go.
 //
-// Only trials that have ended are looked at: what may yet be promoted, retried or resumed has not. One that is not among
-// the best never will be again, as other trials are only added, so its artefacts may go while the job still runs.
+// Only trials that have ended are looked at: what may yet be promoted, retried or resumed has not. One that is not
+// among the best never will be again, as other trials are only added, so its artefacts may go while the job still runs.
 #include <algorithm>
 #include <set>
 #include <vector>
@@ -30,18 +30,22 @@ std::set<int32_t> Machine::KeptTrials() const {
   kept.insert(front.begin(), front.end());
   if (state_.header().best_trial) kept.insert(*state_.header().best_trial);
   if (!spec.additional_objectives.empty()) return kept;
-  std::vector<const Trial*> ranked;  // that ran, so that there is something to keep
+  // By definition: those that ran, so that there is something to keep.
+  std::vector<std::vector<const Trial*>> ranked(static_cast<size_t>(state_.definition_count()));
   for (const Trial& trial : state_.trials()) {
     const bool counts = trial.state == TrialState::kCompleted && trial.objective && !trial.attempts.empty();
-    if (counts && KeepsConstraints(spec, trial)) ranked.push_back(&trial);
+    if (counts && KeepsConstraints(spec, trial)) ranked[DefinitionIndex(spec, trial)].push_back(&trial);
   }
-  const size_t count = std::min<size_t>(ranked.size(), spec.artifacts.best_count.value_or(1));
-  std::partial_sort(ranked.begin(), ranked.begin() + static_cast<std::ptrdiff_t>(count), ranked.end(),
-                    [&](const Trial* a, const Trial* b) {
-                      if (*a->objective != *b->objective) return spec.objective.Better(*a->objective, *b->objective);
-                      return a->finish_seq < b->finish_seq;
-                    });
-  for (size_t i = 0; i < count; ++i) kept.insert(ranked[i]->number);
+  for (int d = 0; d < state_.definition_count(); ++d) {
+    const Objective& objective = DefinitionAt(spec, d).objective;
+    const size_t count = std::min<size_t>(ranked[d].size(), spec.artifacts.best_count.value_or(1));
+    std::partial_sort(ranked[d].begin(), ranked[d].begin() + static_cast<std::ptrdiff_t>(count), ranked[d].end(),
+                      [&](const Trial* a, const Trial* b) {
+                        if (*a->objective != *b->objective) return objective.Better(*a->objective, *b->objective);
+                        return a->finish_seq < b->finish_seq;
+                      });
+    for (size_t i = 0; i < count; ++i) kept.insert(ranked[d][i]->number);
+  }
   return kept;
 }
 
@@ -56,7 +60,8 @@ void Machine::RemoveUnkeptArtifacts() {
       if (!IsTerminal(trial.state) || kept.count(trial.number) > 0) continue;
       for (const Attempt& attempt : trial.attempts) {
         const RunRef run{trial.number, attempt.number};
-        if (attempt.artifacts_remove_time || state_.external(attempt.executor_index)) continue;
+        const bool of_worker = state_.spec_of(trial).trial.executors[attempt.executor_index].lease.has_value();
+        if (attempt.artifacts_remove_time || of_worker) continue;
         if (live.removing.count(run) > 0) continue;
         absl::Time due = trial.end_time.value_or(at_) + rule.after;
         if (const auto retry = live.removal_retries.find(run); retry != live.removal_retries.end()) {

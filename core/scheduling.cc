@@ -1,4 +1,4 @@
-// Which trial starts where and when, who waits for one, and when a job has done enough.
+// Which trial starts where and when, and who waits for one.
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -11,9 +11,6 @@
 namespace tuner::core {
 namespace {
 
-// A job without a bound of its own on failures ends when this many trials failed and none did anything else, as
-// SageMaker does.
-constexpr int kHopelessFailures = 5;
 constexpr int kMostAskedAtOnce = 1'000;
 // How long a free slot waits for the strategy.
 constexpr absl::Duration kSlotDeadline = absl::Milliseconds(200);
@@ -29,96 +26,6 @@ StartReason ReasonForNext(const Trial& trial) {
 
 }  // namespace
 
-// ---- completion
-// ------------------------------------------------------------------------------------------------------------
-
-std::optional<std::string> Machine::FailureReason() const {
-  const TrialCounts& counts = state_.header().counts;
-  const int failed = counts[TrialState::kFailed] - state_.imported_failed();
-  if (limits().max_failed_trials) {
-    if (failed <= *limits().max_failed_trials) return std::nullopt;
-    return absl::StrCat(failed, " trials failed, limits.max_failed_trials is ", *limits().max_failed_trials);
-  }
-  const int ended_otherwise = counts[TrialState::kCompleted] + counts[TrialState::kEarlyStopped] +
-                              counts[TrialState::kStopped] + counts[TrialState::kInfeasible] -
-                              (counts.imported - state_.imported_failed()) - state_.reused();
-  // What came to a rung did something, too.
-  if (failed < kHopelessFailures || ended_otherwise > 0 || state_.header().rungs_reached > 0) return std::nullopt;
-  return absl::StrCat("the first ", failed,
-                      " trials all failed; look at their reasons, or set limits.max_failed_trials");
-}
-
-std::optional<std::string> Machine::CompletionReason() const {
-  const JobHeader& header = state_.header();
-  const Objective& objective = state_.spec().objective;
-  if (objective.target && header.best_objective && !objective.Better(*objective.target, *header.best_objective)) {
-    return absl::StrCat("target reached: trial ", *header.best_trial, " has ", objective.metric, " ",
-                        FormatValue(*header.best_objective), ", the target is ", FormatValue(*objective.target));
-  }
-  if (limits().max_run_time && at_ >= header.create_time + *limits().max_run_time) {
-    return absl::StrCat("limits.max_run_time of ", absl::FormatDuration(*limits().max_run_time), " is over");
-  }
-  if (std::optional<std::string> reason = NotImproving()) return reason;
-  if (std::optional<std::string> reason = Converged()) return reason;
-  if (!state_.active().empty() || (!state_.paused().empty() && !StrategyWaits())) return std::nullopt;
-  const bool some_to_start = std::any_of(state_.queued().begin(), state_.queued().end(),
-                                         [&](int32_t n) { return MayStart(*state_.FindTrial(n)); });
-  if (some_to_start) return std::nullopt;
-  if (StrategyWaits()) {
-    const size_t paused = state_.paused().size();
-    std::string ended = absl::StrCat("all ", state_.started(), " trials have ended");
-    if (paused > 0) absl::StrAppend(&ended, " or are paused (", paused, ")");
-    return absl::StrCat(ended, NoneFeasible(), "; the strategy has no more: ", state_.live.waiting_reason);
-  }
-  if (limits().max_trials && state_.started() >= *limits().max_trials) {
-    return absl::StrCat("all ", state_.started(), " trials have ended", NoneFeasible());
-  }
-  if (header.exhausted && state_.queued().empty()) {
-    return absl::StrCat("all ", state_.started(), " trials have ended", NoneFeasible(),
-                        "; the strategy has no more: ", exhausted_reason());
-  }
-  return std::nullopt;
-}
-
-std::optional<std::string> Machine::NotImproving() const {
-  const JobHeader& header = state_.header();
-  const auto& most = state_.spec().completion.max_trials_not_improving;
-  if (!most || header.best_finish_seq == 0 || !trials_ended_) return std::nullopt;
-  const auto since = std::count_if(state_.trials().begin(), state_.trials().end(), [&](const Trial& trial) {
-    return trial.finish_seq > header.best_finish_seq && trial.origin != TrialOrigin::kImported &&
-           trial.origin != TrialOrigin::kReused;
-  });
-  if (since < *most) return std::nullopt;
-  if (header.best_trial) {
-    return absl::StrCat("the last ", since, " trials did not improve on trial ", *header.best_trial, " (",
-                        FormatValue(*header.best_objective), ")");
-  }
-  return absl::StrCat("none of the last ", since, " trials entered the Pareto front of ", header.pareto_front.size());
-}
-
-// Why a job that has completed trials has no best one; else empty.
-std::string Machine::NoneFeasible() const {
-  const JobHeader& header = state_.header();
-  const int completed = header.counts[TrialState::kCompleted];
-  if (header.best_finish_seq > 0 || completed == 0) return "";
-  return absl::StrCat("; none of the ", completed, " that completed kept the outcome constraints");
-}
-
-const std::string& Machine::exhausted_reason() const { return state_.header().exhausted_reason; }
-
-void Machine::CheckCompletion() {
-  if (!job_runs() || state_.header().import_only) return;
-  if (std::optional<std::string> reason = FailureReason()) {
-    BeginJobStop(JobStatus::kFailed, *reason);
-  } else if (std::optional<std::string> done = CompletionReason()) {
-    const TrialCounts& counts = state_.header().counts;
-    const int64_t ran = state_.started() - state_.reused();
-    const bool all_failed = ran > 0 && counts[TrialState::kFailed] - state_.imported_failed() == ran;
-    if (all_failed) done = absl::StrCat("no trial succeeded: all ", ran, " failed; look at their reasons");
-    BeginJobStop(all_failed ? JobStatus::kFailed : JobStatus::kCompleted, *done);
-  }
-}
-
 // ---- slots
 // -----------------------------------------------------------------------------------------------------------------
 
@@ -126,21 +33,29 @@ int Machine::FreeSlots() const {
   return std::max(0, limits().max_parallel_trials - static_cast<int>(state_.active().size()));
 }
 
-int Machine::OwnSlotsOn(int executor_index) const {
-  const std::optional<int32_t>& slots = state_.spec().trial.executors[executor_index].slots;
-  return slots ? std::max(0, *slots - state_.active_on(executor_index)) : FreeSlots();
+int Machine::OwnSlotsOn(int definition, int executor_index) const {
+  const std::optional<int32_t>& slots = DefinitionAt(state_.spec(), definition).trial.executors[executor_index].slots;
+  return slots ? std::max(0, *slots - state_.tally(definition).active_on[executor_index]) : FreeSlots();
 }
 
-int Machine::FreeSlotsOn(int executor_index) const {
-  return std::min(OwnSlotsOn(executor_index), GrantedOn(executor_index));
+int Machine::FreeSlotsOn(int definition, int executor_index) const {
+  return std::min(OwnSlotsOn(definition, executor_index), GrantedOn(definition, executor_index));
 }
 
-std::optional<int> Machine::FreeExecutor(bool external) const {
+std::optional<int> Machine::FreeExecutor(int definition, bool external) const {
   if (FreeSlots() == 0) return std::nullopt;
-  for (int i = 0; i < state_.executor_count(); ++i) {
-    if (state_.external(i) == external && FreeSlotsOn(i) > 0) return i;
+  const std::vector<ExecutorChoice>& executors = DefinitionAt(state_.spec(), definition).trial.executors;
+  for (int i = 0; i < static_cast<int>(executors.size()); ++i) {
+    if (executors[i].lease.has_value() == external && FreeSlotsOn(definition, i) > 0) return i;
   }
   return std::nullopt;
+}
+
+bool Machine::AnyFreeExecutor(bool external) const {
+  for (int i = 0; i < state_.definition_count(); ++i) {
+    if (FreeExecutor(i, external)) return true;
+  }
+  return false;
 }
 
 // A trial that ran before has its place already; a new one needs room under max_trials.
@@ -159,7 +74,8 @@ void Machine::StartTrial(Trial trial, int executor_index, const SuggestAsked* wo
   attempt.number = static_cast<int32_t>(trial.attempts.size()) + 1;
   attempt.start_reason = ReasonForNext(trial);
   attempt.executor_index = executor_index;
-  attempt.executor = state_.spec().trial.executors[executor_index].options.name;
+  const ExecutorChoice& executor = state_.spec_of(trial).trial.executors[executor_index];
+  attempt.executor = executor.options.name;
   attempt.launch_time = at_;
   if (!trial.attempts.empty()) attempt.cursor.last_step = trial.attempts.back().cursor.last_step;
   trial.state = TrialState::kPending;
@@ -169,7 +85,7 @@ void Machine::StartTrial(Trial trial, int executor_index, const SuggestAsked* wo
   if (worker != nullptr) {
     attempt.worker_id = worker->worker_id;
     attempt.location = worker->worker_id;
-    attempt.lease_expire_time = at_ + *state_.spec().trial.executors[executor_index].lease;
+    attempt.lease_expire_time = at_ + *executor.lease;
     state_.live.leases[trial.number] = *attempt.lease_expire_time;
     trial.reason = absl::StrCat("held by worker \"", worker->worker_id, "\"");
   } else {
@@ -181,79 +97,127 @@ void Machine::StartTrial(Trial trial, int executor_index, const SuggestAsked* wo
 }
 
 void Machine::StartQueued() {
-  if (state_.queued().empty() || !FreeExecutor(/*external=*/false)) return;
+  if (state_.queued().empty() || !AnyFreeExecutor(/*external=*/false)) return;
   const std::vector<int32_t> queued(state_.queued().begin(), state_.queued().end());
   for (int32_t number : queued) {
     const Trial& trial = *state_.FindTrial(number);
     if (!IsReady(trial)) continue;
-    const std::optional<int> executor = FreeExecutor(/*external=*/false);
-    if (!executor) return;
-    StartTrial(trial, *executor, nullptr);
+    if (const auto executor = FreeExecutor(DefinitionIndex(state_.spec(), trial), /*external=*/false)) {
+      StartTrial(trial, *executor, nullptr);
+    } else if (!AnyFreeExecutor(/*external=*/false)) {
+      return;
+    }
   }
 }
 
-// Whether it said that nothing comes before it has observed more than it has.
-bool Machine::StrategyWaits() const { return state_.live.waiting_since == state_.observed(); }
+// Whether a strategy said that nothing comes before it has observed more than it has.
+bool Machine::Waits(int definition) const {
+  return state_.live.strategies[definition].waiting_since == state_.tally(definition).observed;
+}
 
-// ---- asking the strategy
-// ---------------------------------------------------------------------------------------------------
+bool Machine::MayPropose(int definition) const {
+  return !progress(definition).exhausted && progress(definition).converged.empty() && !Waits(definition);
+}
 
-void Machine::AskStrategyIfNeeded() {
-  std::optional<AskStrategy>& asked = state_.live.ask;
-  if (state_.header().exhausted || StrategyWaits()) return;
-  int local = 0;
-  int wanted = 0;
-  for (int i = 0; i < state_.executor_count(); ++i) {
-    if (!state_.external(i)) local += FreeSlotsOn(i);
+// ---- asking the strategies
+// -------------------------------------------------------------------------------------------------
+
+// Each slot that is free, for this server or for a worker that waits, goes to the definition of which the fewest trials
+// were started, among those that can use it.
+std::vector<Machine::Share> Machine::ShareSlots(int wanted) const {
+  std::vector<Share> shares(static_cast<size_t>(state_.definition_count()));
+  int slots = FreeSlots();
+  int room = StartableNew();
+  for (int i = 0; i < state_.definition_count(); ++i) {
+    Share& share = shares[i];
+    const JobState::Tally& tally = state_.tally(i);
+    const std::vector<ExecutorChoice>& executors = DefinitionAt(state_.spec(), i).trial.executors;
+    for (int e = 0; e < static_cast<int>(executors.size()); ++e) {
+      (executors[e].lease ? share.external : share.local) += FreeSlotsOn(i, e);
+    }
+    // A job that runs nothing learns nothing while it waits for the server: what it would start is chosen, and shown.
+    if (share.local == 0 && state_.active().empty() && state_.queued().empty() && AwaitedExecutor(i)) share.local = 1;
+    share.has_local = share.local > 0;
+    share.claimed = tally.started + tally.queued_new;
+    share.paused = tally.paused > 0;
+    const std::optional<AskStrategy>& asked = state_.live.strategies[i].ask;
+    share.open = MayPropose(i) && !asked;
+    if (!asked) continue;
+    slots -= asked->count;
+    room -= asked->new_trials.value_or(asked->count);
   }
-  // A job that runs nothing learns nothing while it waits for the server: what it would start is chosen, and shown.
-  if (local == 0 && state_.active().empty() && state_.queued().empty() && AwaitedExecutor()) local = 1;
-  absl::Time deadline = absl::InfiniteFuture();
+  while (slots > 0) {
+    Share* next = nullptr;
+    for (Share& share : shares) {
+      const bool has_slot = share.local > 0 || (share.external > 0 && wanted > 0);
+      if (!share.open || !has_slot || (room <= 0 && !share.paused) || share.count == kMostAskedAtOnce) continue;
+      if (next == nullptr || share.claimed < next->claimed) next = &share;
+    }
+    if (next == nullptr) break;
+    if (next->local > 0) {
+      --next->local;
+    } else {
+      --wanted;
+    }
+    if (room-- > 0) ++next->new_trials;
+    ++next->count;
+    ++next->claimed;
+    --slots;
+  }
+  return shares;
+}
+
+void Machine::AskStrategies() {
+  int wanted = 0;
+  absl::Time first_deadline = absl::InfiniteFuture();
   for (const Waiter& waiter : state_.live.waiters) {
     wanted += std::max(0, waiter.ask.count - static_cast<int>(HeldBy(waiter.ask.worker_id).size()));
-    deadline = std::min(deadline, waiter.until);
-  }
-  if (asked.has_value()) {
-    if (deadline >= asked->deadline) return;
-    asked->deadline = deadline;  // somebody came who waits less long
-    decision_.effects.push_back(*asked);
-    return;
+    first_deadline = std::min(first_deadline, waiter.until);
   }
   // Queued trials that wait for their retry take a slot later; the others were started before this is called.
-  int count = std::min({local + wanted, FreeSlots(), kMostAskedAtOnce});
-  int new_trials = std::min(count, StartableNew());
-  // Whether paused trials are all that is left is asked without a worker that waits.
-  if (count == 0 && FreeSlots() > 0 && state_.active().empty() && state_.queued().empty() && StartableNew() == 0) {
-    count = 1;
-    new_trials = 0;
+  const std::vector<Share> shares = ShareSlots(wanted);
+  const bool idle = FreeSlots() > 0 && state_.active().empty() && state_.queued().empty() && StartableNew() == 0;
+  for (int i = 0; i < state_.definition_count(); ++i) {
+    const Share& share = shares[i];
+    absl::Time deadline = share.external > 0 ? first_deadline : absl::InfiniteFuture();
+    std::optional<AskStrategy>& asked = state_.live.strategies[i].ask;
+    if (asked && deadline < asked->deadline) {  // somebody came who waits less long
+      asked->deadline = deadline;
+      decision_.effects.push_back(*asked);
+    }
+    // Whether paused trials are all that is left is asked without a worker that waits.
+    const int count = share.count == 0 && share.open && share.paused && idle ? 1 : share.count;
+    if (count == 0) continue;
+    if (share.has_local) deadline = std::min(deadline, at_ + kSlotDeadline);
+    asked = AskStrategy{progress(i).next_ordinal, count, deadline, std::nullopt, i};
+    if (share.new_trials < count) asked->new_trials = share.new_trials;
+    decision_.effects.push_back(*asked);
   }
-  if (count <= 0 || (new_trials == 0 && state_.paused().empty())) return;
-  if (local > 0) deadline = std::min(deadline, at_ + kSlotDeadline);
-  asked = AskStrategy{state_.header().next_ordinal, state_.paused().empty() ? new_trials : count, deadline};
-  if (new_trials < asked->count) asked->new_trials = new_trials;
-  decision_.effects.push_back(*asked);
 }
 
 void Machine::On(const Proposed& event) {
-  if (event.first_ordinal != state_.header().next_ordinal) return;  // an answer to an earlier state
-  const std::optional<AskStrategy> asked = std::exchange(state_.live.ask, std::nullopt);
+  JobState::VolatileStrategy& strategy = state_.live.strategies[event.definition];
+  if (event.first_ordinal != progress(event.definition).next_ordinal) return;  // an answer to an earlier state
+  const std::optional<AskStrategy> asked = std::exchange(strategy.ask, std::nullopt);
   if (!job_runs()) return;
   if (!event.error.ok()) {
-    return BeginJobStop(JobStatus::kFailed, absl::StrCat("the strategy failed: ", event.error.message()));
+    return BeginJobStop(JobStatus::kFailed,
+                        OfDefinition(event.definition, absl::StrCat("the strategy failed: ", event.error.message())));
   }
   for (const Proposed::Promotion& promotion : event.promotions) Promote(promotion);
-  if (event.forecast) TakeForecast(*event.forecast);
+  if (event.forecast) TakeForecast(event.definition, *event.forecast);
   // An answer to a question without room for new trials says nothing if there is room by now.
   const bool was_full = asked && asked->new_trials == 0;
   if (event.waiting && !(was_full && StartableNew() > 0)) {
-    state_.live.waiting_since = event.basis.known_prefix;
-    state_.live.waiting_reason = event.waiting_reason;
+    strategy.waiting_since = event.basis.known_prefix;
+    strategy.waiting_reason = event.waiting_reason;
   }
   int64_t ordinal = event.first_ordinal;
   for (const Proposed::Proposal& proposal : event.proposals) {
     if (StartableNew() == 0) break;
     Trial trial;
     trial.number = static_cast<int32_t>(state_.trials().size()) + 1;
+    trial.definition = DefinitionAt(state_.spec(), event.definition).definition;
     trial.parameters = proposal.parameters;
     trial.resource = proposal.resource;
     trial.basis = event.basis;
@@ -276,8 +240,8 @@ void Machine::On(const Proposed& event) {
   const bool all_taken = ordinal == event.first_ordinal + static_cast<int64_t>(event.proposals.size());
   if (event.exhausted && all_taken) {
     JobHeader header = state_.header();
-    header.exhausted = true;
-    header.exhausted_reason = event.exhausted_reason;
+    header.definitions[event.definition].exhausted = true;
+    header.definitions[event.definition].exhausted_reason = event.exhausted_reason;
     PutJob(std::move(header));
   }
 }
@@ -329,9 +293,15 @@ bool Machine::AnsweredBefore(const SuggestAsked& event) {
   return true;
 }
 
+// Whether trials of the definition may be handed to workers.
+bool Machine::ForWorkers(int definition) const {
+  return std::ranges::any_of(DefinitionAt(state_.spec(), definition).trial.executors,
+                             [](const ExecutorChoice& choice) { return choice.lease.has_value(); });
+}
+
 void Machine::On(const SuggestAsked& event) {
-  const bool external = std::any_of(state_.spec().trial.executors.begin(), state_.spec().trial.executors.end(),
-                                    [](const ExecutorChoice& choice) { return choice.lease.has_value(); });
+  bool external = false;
+  for (int i = 0; i < state_.definition_count(); ++i) external |= ForWorkers(i);
   if (!external) {
     return ReplyError(
         absl::FailedPreconditionError("none of the job's executors is external: the server runs its trials itself; "
@@ -342,7 +312,7 @@ void Machine::On(const SuggestAsked& event) {
   for (int32_t number : HeldBy(event.worker_id)) {
     const Trial& trial = *state_.FindTrial(number);
     if (trial.state == TrialState::kStopping) continue;
-    state_.live.leases[number] = at_ + *state_.spec().trial.executors[trial.attempts.back().executor_index].lease;
+    state_.live.leases[number] = at_ + *state_.executor_of(trial).lease;
   }
   state_.live.waiters.push_back(Waiter{call_, event, at_ + wait});
 }
@@ -350,16 +320,18 @@ void Machine::On(const SuggestAsked& event) {
 // Leases queued trials to a waiter; how many it still lacks.
 int Machine::ServeWaiter(const Waiter& waiter) {
   int lacking = waiter.ask.count - static_cast<int>(HeldBy(waiter.ask.worker_id).size());
-  if (lacking <= 0 || state_.queued().empty() || !FreeExecutor(/*external=*/true)) return std::max(0, lacking);
+  if (lacking <= 0 || state_.queued().empty() || !AnyFreeExecutor(/*external=*/true)) return std::max(0, lacking);
   const std::vector<int32_t> queued(state_.queued().begin(), state_.queued().end());
   for (int32_t number : queued) {
     if (lacking <= 0) break;
     const Trial& trial = *state_.FindTrial(number);
     if (!IsReady(trial)) continue;
-    const std::optional<int> executor = FreeExecutor(/*external=*/true);
-    if (!executor) break;
-    StartTrial(trial, *executor, &waiter.ask);
-    --lacking;
+    if (const auto executor = FreeExecutor(DefinitionIndex(state_.spec(), trial), /*external=*/true)) {
+      StartTrial(trial, *executor, &waiter.ask);
+      --lacking;
+    } else if (!AnyFreeExecutor(/*external=*/true)) {
+      break;
+    }
   }
   return std::max(0, lacking);
 }
@@ -368,7 +340,7 @@ std::string Machine::WhyNoTrial() const {
   if (!job_runs()) return absl::StrCat("the job has ended or is stopping: ", state_.header().reason);
   if (state_.header().import_only) return "the job only takes trials that were run elsewhere";
   if (!state_.live.start_allowed || state_.live.preempted) return "this server starts no trials now; ask again later";
-  if (FreeSlots() > 0 && !FreeExecutor(/*external=*/true)) {
+  if (FreeSlots() > 0 && !AnyFreeExecutor(/*external=*/true)) {
     return "all slots of the job's external executor are taken; ask again when one of its trials has ended";
   }
   if (FreeSlots() == 0) {
@@ -379,8 +351,19 @@ std::string Machine::WhyNoTrial() const {
     return absl::StrCat("limits.max_trials is ", limits().max_trials.value_or(0), " and ", Claimed(),
                         " trials are taken; those that are not finished may come back");
   }
-  if (state_.header().exhausted) return absl::StrCat("the strategy has no more: ", exhausted_reason());
-  if (StrategyWaits()) return absl::StrCat("nothing to start now: ", state_.live.waiting_reason, "; ask again later");
+  bool all_done = true;
+  bool late = false;
+  std::vector<std::string> reasons;
+  for (int i = 0; i < state_.definition_count(); ++i) {
+    if (!ForWorkers(i)) continue;
+    all_done &= progress(i).exhausted || !progress(i).converged.empty();
+    if (!MayPropose(i)) continue;
+    late |= FreeExecutor(i, /*external=*/true).has_value();
+    reasons.push_back(OfDefinition(i, "all slots of its external executor are taken"));
+  }
+  if (all_done) return NoMore();
+  if (const std::string nothing = WhyNothing(); !nothing.empty()) reasons.push_back(nothing);
+  if (!late) return absl::StrCat("nothing to start now: ", absl::StrJoin(reasons, "; "), "; ask again later");
   return "the strategy did not answer within the deadline; ask again";
 }
 
@@ -409,16 +392,24 @@ void Machine::AnswerWaiter(const Waiter& waiter, std::string reason, bool job_do
       Answer{.call = waiter.call, .trials = std::move(held), .reason = std::move(reason), .job_done = job_done});
 }
 
+// Whether workers may be handed further trials without anything else that happens but results and answers.
+bool Machine::MoreForWorkers() const {
+  for (int i = 0; i < state_.definition_count(); ++i) {
+    const JobState::Tally& tally = state_.tally(i);
+    // A paused trial may be promoted, at once or when a running one has come to its rung.
+    const bool has_more =
+        MayPropose(i) || (!progress(i).exhausted && progress(i).converged.empty() && tally.active > 0);
+    if (has_more && (StartableNew() > 0 || tally.paused > 0) && FreeExecutor(i, /*external=*/true)) return true;
+  }
+  return false;
+}
+
 void Machine::ServeWaiters() {
   std::deque<Waiter>& waiters = state_.live.waiters;
   for (auto it = waiters.begin(); it != waiters.end();) {
     const bool may_start = job_starts_trials();
     const int lacking = may_start ? ServeWaiter(*it) : 1;
-    // A paused trial may be promoted, at once or when a running one has come to its rung.
-    const bool strategy_has_more = !StrategyWaits() || !state_.active().empty();
-    const bool more_may_come = may_start && (StartableNew() > 0 || !state_.paused().empty()) && strategy_has_more &&
-                               !state_.header().exhausted && FreeExecutor(/*external=*/true).has_value() &&
-                               it->until > at_;
+    const bool more_may_come = may_start && it->until > at_ && MoreForWorkers();
     if (lacking > 0 && more_may_come) {
       ++it;
       continue;
@@ -455,7 +446,7 @@ void Machine::Schedule() {
   ServeWaiters();
   if (job_starts_trials()) {
     ExplainWaiting();
-    AskStrategyIfNeeded();
+    AskStrategies();
   }
   WantSharedSlots();
   SendDueNotifications();

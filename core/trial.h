@@ -78,7 +78,7 @@ struct ScanCursor {
 struct Attempt {
   int32_t number = 0;
   StartReason start_reason = StartReason::kUnspecified;
-  int32_t executor_index = 0;  // in spec.trial.executors
+  int32_t executor_index = 0;  // in trial.executors of its definition
   std::string executor;        // its type, "process"
   std::string location;
   std::optional<absl::Time> launch_time;
@@ -117,6 +117,7 @@ struct HealthWarning {
 
 struct Trial {
   int32_t number = 0;
+  std::string definition;  // name of the training definition that it is of; empty in a job that has only one
   ParameterMap parameters;
   TrialState state = TrialState::kUnspecified;
   std::string reason;
@@ -130,7 +131,7 @@ struct Trial {
   std::optional<absl::Time> start_time;
   std::optional<absl::Time> end_time;
   int64_t resource = 0;
-  std::optional<int64_t> ordinal;
+  std::optional<int64_t> ordinal;  // among the proposals of its definition's strategy
   int64_t measurement_count = 0;
   std::vector<RungResult> rungs;  // in the order in which they were reached
   std::vector<HealthWarning> warnings;

@@ -90,6 +90,8 @@ bool TrialFilter::Node::Holds(const Trial& trial, const Tags& tags) const {
       return Compare<absl::string_view>(StateName(trial.state), op, literal.text);
     case Field::kOrigin:
       return Compare<absl::string_view>(OriginName(trial.origin), op, literal.text);
+    case Field::kDefinition:
+      return Compare<absl::string_view>(trial.definition, op, literal.text);
     case Field::kObjective:
       return CompareNumber(trial.objective, op, literal);
     case Field::kBestObjective:

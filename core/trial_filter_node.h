@@ -26,6 +26,7 @@ enum class Field {
   kNumber,
   kState,
   kOrigin,
+  kDefinition,
   kObjective,
   kBestObjective,
   kParameter,

@@ -22,9 +22,10 @@ struct FieldName {
   absl::string_view text;
   Field field;
 };
-constexpr std::array<FieldName, 7> kFields = {{{"number", Field::kNumber},
+constexpr std::array<FieldName, 8> kFields = {{{"number", Field::kNumber},
                                                {"state", Field::kState},
                                                {"origin", Field::kOrigin},
+                                               {"definition", Field::kDefinition},
                                                {"objective", Field::kObjective},
                                                {"best_objective", Field::kBestObjective},
                                                {"create_time", Field::kCreateTime},
@@ -106,7 +107,8 @@ class TrialFilter::Node::Parser {
     }
     in_.Reset(start);
     return in_.Expected(
-        "one of number, state, origin, objective, best_objective, parameters.NAME, metrics.NAME, tags.NAME, "
+        "one of number, state, origin, definition, objective, best_objective, parameters.NAME, metrics.NAME, "
+        "tags.NAME, "
         "create_time, end_time");
   }
 
@@ -140,10 +142,11 @@ class TrialFilter::Node::Parser {
       return in_.Expected(
           "one of = != < <= > >= (names with other characters than letters, digits and _ stand in double quotes)");
     }
-    const bool is_name = node.field == Field::kState || node.field == Field::kOrigin;
+    const bool is_name =
+        node.field == Field::kState || node.field == Field::kOrigin || node.field == Field::kDefinition;
     if (is_name && node.op != Operator::kEqual && node.op != Operator::kNotEqual) {
       in_.Reset(start);
-      return in_.Expected("= or !=, as states and origins have no order");
+      return in_.Expected("= or !=, as states, origins and definitions have no order");
     }
     return absl::OkStatus();
   }
@@ -196,6 +199,7 @@ class TrialFilter::Node::Parser {
         read.time = time;
         break;
       }
+      case Field::kDefinition:
       case Field::kParameter:
       case Field::kTag:
         break;

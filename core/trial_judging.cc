@@ -36,7 +36,7 @@ Earlier EarlierAttempts(const Trial& trial, const Curve* curve) {
 void Machine::CountSteps(Trial& trial, const std::vector<Measurement>& added) const {
   const TrialMetrics* known = state_.FindMetrics(trial.number);
   for (const Measurement& m : added) {
-    if (m.metric != state_.spec().objective.metric) continue;
+    if (m.metric != state_.spec_of(trial).objective.metric) continue;
     ++trial.steps_run;
     for (int32_t earlier = 1; known != nullptr && earlier < m.attempt; ++earlier) {
       if (!known->values.contains(MeasurementKey{earlier, m.metric, m.step})) continue;
@@ -57,7 +57,7 @@ void Machine::Judge(int32_t number, const std::vector<Measurement>& added) {
     const bool newest = std::none_of(std::next(it), added.end(),
                                      [&](const Measurement& later) { return later.metric == measurement.metric; });
     if (JudgeHealth(trial, measurement, newest)) return;
-    if (measurement.metric != spec.objective.metric) continue;
+    if (measurement.metric != state_.spec_of(*state_.FindTrial(number)).objective.metric) continue;
     if (JudgeResource(*state_.FindTrial(number), measurement.step)) return;
     if (spec.early_stopping) JudgeEarlyStop(*state_.FindTrial(number), measurement.step);
   }
@@ -106,7 +106,7 @@ bool Machine::HasMoreToRun(const Trial& trial) const {
 // is told at once.
 bool Machine::JudgeResource(const Trial& trial, int64_t step) {
   if (!state_.spec().resources || trial.resource == 0 || step < trial.resource) return false;
-  const bool external = state_.external(trial.attempts.back().executor_index);
+  const bool external = state_.external(trial);
   if (!external && step == trial.resource) return false;
   StopTrial(trial, HasMoreToRun(trial) ? TrialState::kPaused : TrialState::kCompleted,
             absl::StrCat("reached its resource of ", trial.resource, " steps"));
@@ -114,19 +114,21 @@ bool Machine::JudgeResource(const Trial& trial, int64_t step) {
 }
 
 void Machine::JudgeEarlyStop(const Trial& trial, int64_t step) {
-  const std::string& metric = state_.spec().objective.metric;
+  const Objective& objective = state_.spec_of(trial).objective;
+  const std::string& metric = objective.metric;
   const Curve* own = FindCurve(state_.CurvesOf(trial.number), metric);
   if (own == nullptr || own->empty()) return;  // none of its values was finite
   std::vector<ReferenceCurve> others;
   if (state_.keeps_curves()) {
     for (const Trial& other : state_.trials()) {
-      const Curve* curve = other.number == trial.number ? nullptr : FindCurve(state_.CurvesOf(other.number), metric);
+      if (other.number == trial.number || other.definition != trial.definition) continue;
+      const Curve* curve = FindCurve(state_.CurvesOf(other.number), metric);
       if (curve != nullptr) others.push_back({curve, other.state == TrialState::kCompleted});
     }
   }
-  const JudgedTrial judged{.curve = own, .step = step, .others = others, .best_final = state_.header().best_objective};
-  const std::optional<std::string> reason =
-      ReasonToStop(*state_.spec().early_stopping, state_.spec().objective, judged);
+  const JudgedTrial judged{
+      .curve = own, .step = step, .others = others, .best_final = state_.progress_of(trial).best_objective};
+  const std::optional<std::string> reason = ReasonToStop(*state_.spec().early_stopping, objective, judged);
   if (reason) StopTrial(trial, TrialState::kEarlyStopped, *reason);
 }
 
@@ -135,18 +137,21 @@ void Machine::EndRun(Trial trial, std::string reason) {
   EndByValues(std::move(trial), std::move(reason));
 }
 
-std::string Machine::AtRung(const RungResult& rung) const {
-  return absl::StrCat("reached resource ", rung.resource, " with ", state_.spec().objective.metric, " ",
+std::string Machine::AtRung(const Trial& trial) const {
+  const RungResult& rung = trial.rungs.back();
+  return absl::StrCat("reached resource ", rung.resource, " with ", state_.spec_of(trial).objective.metric, " ",
                       FormatValue(rung.objective));
 }
 
 // So that it ends with what it was paused with.
 void Machine::TakeRungResult(Trial& trial) const {
-  if (!trial.rungs.empty()) trial.final_metrics[state_.spec().objective.metric] = trial.rungs.back().objective;
+  if (trial.rungs.empty()) return;
+  trial.final_metrics[state_.spec_of(trial).objective.metric] = trial.rungs.back().objective;
 }
 
 void Machine::ReachRung(Trial trial, const std::string& reason) {
-  const std::string& metric = state_.spec().objective.metric;
+  const JobSpec& spec = state_.spec_of(trial);
+  const std::string& metric = spec.objective.metric;
   // What a step beyond its resource gave is not counted; what its worker told at the end is.
   if (const TrialMetrics* measured = state_.FindMetrics(trial.number)) {
     const auto last = measured->last.find(metric);
@@ -158,7 +163,7 @@ void Machine::ReachRung(Trial trial, const std::string& reason) {
   }
   Trial probe = trial;
   FillFinalValues(probe);
-  if (!HasMoreToRun(trial) || !probe.objective || MissingMetric(state_.spec(), probe) != nullptr) {
+  if (!HasMoreToRun(trial) || !probe.objective || MissingMetric(spec, probe) != nullptr) {
     return EndByValues(std::move(trial), reason);
   }
   trial.rungs.push_back({.resource = trial.resource,
@@ -166,7 +171,7 @@ void Machine::ReachRung(Trial trial, const std::string& reason) {
                          .time = at_,
                          .finished_before = state_.header().finished,
                          .seq = state_.header().rungs_reached + 1});
-  const std::string reached = AtRung(trial.rungs.back());
+  const std::string reached = AtRung(trial);
   EndAttempt(trial, kPaused, reached);
   trial.best_objective = probe.best_objective;
   decision_.effects.push_back(TellStrategy{trial.number, static_cast<int32_t>(trial.rungs.size()) - 1});

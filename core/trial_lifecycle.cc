@@ -119,10 +119,11 @@ void Machine::FillFinalValues(Trial& trial) const {
     for (const auto& [name, last] : metrics->last) trial.final_metrics.try_emplace(name, last.value);
     trial.best_objective = metrics->best_objective;
   }
-  auto it = trial.final_metrics.find(state_.spec().objective.metric);
+  const Objective& objective = state_.spec_of(trial).objective;
+  auto it = trial.final_metrics.find(objective.metric);
   if (it == trial.final_metrics.end() || !std::isfinite(it->second)) return;
   trial.objective = it->second;
-  if (!trial.best_objective || state_.spec().objective.Better(it->second, *trial.best_objective)) {
+  if (!trial.best_objective || objective.Better(it->second, *trial.best_objective)) {
     trial.best_objective = it->second;
   }
 }
@@ -161,9 +162,10 @@ void Machine::EndTrial(Trial trial, TrialState state, std::string reason) {
 void Machine::EndByValues(Trial trial, std::string reason) {
   Trial probe = trial;
   FillFinalValues(probe);
-  const std::string* metric = MissingMetric(state_.spec(), probe);
+  const JobSpec& spec = state_.spec_of(trial);
+  const std::string* metric = MissingMetric(spec, probe);
   if (metric == nullptr) return EndTrial(std::move(trial), TrialState::kCompleted, std::move(reason));
-  const char* what = IsObjective(state_.spec(), *metric) ? "objective metric" : "constrained metric";
+  const char* what = IsObjective(spec, *metric) ? "objective metric" : "constrained metric";
   auto it = probe.final_metrics.find(*metric);
   EndTrial(std::move(trial), TrialState::kFailed,
            it == probe.final_metrics.end()
@@ -184,7 +186,7 @@ void Machine::Requeue(Trial trial, std::string reason, std::optional<absl::Time>
 
 void Machine::FailAttempt(Trial trial, std::string reason) {
   EndAttempt(trial, kFailed, reason);
-  const RetryPolicy& retries = state_.spec().trial.retries;
+  const RetryPolicy& retries = state_.spec_of(trial).trial.retries;
   ++trial.failures;
   if (trial.failures > retries.max_retries || !job_runs()) {
     if (retries.max_retries > 0) reason = absl::StrCat(reason, " (attempt ", trial.attempts.size(), ")");
@@ -203,11 +205,11 @@ void Machine::StopTrial(const Trial& current, TrialState as, const std::string& 
   const bool at_rung = trial.stop_as == TrialState::kPaused || trial.stop_as == TrialState::kCompleted;
   const bool goes_on = trial.stop_as == TrialState::kQueued || (at_rung && job_runs());
   if (trial.state == TrialState::kStopping && !goes_on) return;
-  const absl::Duration grace = state_.spec().trial.grace_period;
+  const absl::Duration grace = state_.spec_of(trial).trial.grace_period;
   trial.state = TrialState::kStopping;
   trial.stop_as = as;
   trial.reason = reason;
-  if (state_.external(attempt.executor_index)) {
+  if (state_.external(trial)) {
     state_.live.leases[trial.number] = at_ + grace;
   } else {
     decision_.effects.push_back(StopRun{{trial.number, attempt.number}, grace});
@@ -314,13 +316,12 @@ void Machine::On(const Reported& event) {
   Trial trial = *current;
   const bool stopping = trial.state == TrialState::kStopping;
   Answer answer{.trials = {trial.number}};
-  const Attempt& attempt = trial.attempts.back();
-  if (state_.external(attempt.executor_index)) {
+  const bool external = state_.external(trial);
+  if (external) {
     absl::Time& lease = state_.live.leases[trial.number];
-    if (!stopping) lease = at_ + *state_.spec().trial.executors[attempt.executor_index].lease;
+    if (!stopping) lease = at_ + *state_.executor_of(trial).lease;
     answer.lease_expire_time = lease;
   }
-  const bool external = state_.external(attempt.executor_index);
   const int64_t before = static_cast<int64_t>(decision_.changes.size());
   const std::vector<Measurement> added =
       AddMeasurements(trial, event.run.attempt, event.measurements, MeasurementSource::kReported);
@@ -360,7 +361,7 @@ void Machine::On(const CompletionTold& event) {
   trial.attempts.back().completion = completion;
   for (const auto& [metric, value] : event.final_metrics) trial.final_metrics[metric] = value;
   Reply(Answer{.trials = {trial.number}});
-  if (!state_.external(trial.attempts.back().executor_index)) {
+  if (!state_.external(trial)) {
     // From within a running trial: values wait for its exit, a failure ends it.
     if (!event.infeasible_reason.empty()) return StopTrial(trial, TrialState::kInfeasible, event.infeasible_reason);
     if (!event.failure_reason.empty()) return StopTrial(trial, TrialState::kFailed, event.failure_reason);

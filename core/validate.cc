@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "core/definitions.h"
 #include "core/feasible_points.h"
 #include "core/resource_names.h"
 #include "core/validate_notifications.h"
@@ -379,6 +380,19 @@ class SpecChecker {
 
 }  // namespace
 
-Problems ValidateSpec(const JobSpec& spec) { return SpecChecker(spec).Check(); }
+Problems ValidateSpec(const JobSpec& spec) {
+  if (spec.definitions.empty()) return SpecChecker(spec).Check();
+  Problems problems = ValidateDefinitions(spec);
+  std::set<std::pair<std::string, std::string>> told;  // what all have in common is told once
+  for (int i = 0; i < DefinitionCount(spec); ++i) {
+    JobSpec definition = DefinitionAt(spec, i);
+    definition.limits = spec.limits;
+    for (Problem& problem : SpecChecker(definition).Check()) {
+      problem.path = PathInJob(spec, i, problem.path);
+      if (told.emplace(problem.path, problem.text).second) problems.push_back(std::move(problem));
+    }
+  }
+  return problems;
+}
 
 }  // namespace tuner::core

@@ -63,6 +63,10 @@ class ParentChecker {
       : child_(child), parent_(parent), path_(std::move(path)) {}
 
   Problems Check(JobStatus status) && {
+    if (!parent_.definitions.empty()) {
+      Add("has several definitions; name a job with only one");
+      return std::move(problems_);
+    }
     if (!IsTerminal(status)) Add("still runs; wait until it has ended, or stop it");
     CheckObjectives();
     for (const Parameter& parameter : child_.space.parameters()) CheckTuned(parameter);

@@ -206,6 +206,7 @@ v1::Trial ToProto(const std::string& job_id, const core::Trial& trial,
   v1::Trial out;
   if (!job_id.empty()) out.set_name(core::TrialName(job_id, trial.number));
   out.set_number(trial.number);
+  out.set_definition(trial.definition);
   for (const auto& [name, value] : trial.parameters) (*out.mutable_parameters())[name] = ToProto(value);
   out.set_state(WireState(trial.state));
   out.set_reason(ToUtf8(trial.reason));
@@ -240,6 +241,7 @@ v1::Trial ToProto(const std::string& job_id, const core::Trial& trial,
 absl::StatusOr<core::Trial> FromProto(const v1::Trial& trial) {
   core::Trial out;
   out.number = trial.number();
+  out.definition = trial.definition();
   for (const auto& [name, value] : trial.parameters()) {
     absl::StatusOr<core::ParameterValue> parameter = FromProto(value);
     if (!parameter.ok()) {

@@ -48,6 +48,11 @@ inline constexpr size_t kMaxFrontTrials = 1'000;
 // Puts the trials into `job`.pareto_front: all, or while they are larger than 2 MiB, each second of them and the last.
 void AddParetoFront(const std::string& job_id, absl::Span<const core::Trial> trials, v1::TuningJob& job);
 
+// Numbers of the best trials of the job's definitions, in their order, and the trials themselves put in: all of them,
+// in that order.
+std::vector<int32_t> BestOfDefinitions(const v1::TuningJob& job);
+void AddBestOfDefinitions(const std::string& job_id, absl::Span<const core::Trial> trials, v1::TuningJob& job);
+
 struct ParsedSpec {
   core::JobSpec spec;
   // Of the wire form and of raw parameters; empty: `spec` is whole.
@@ -56,15 +61,16 @@ struct ParsedSpec {
   std::vector<std::string> unimplemented;
   // False: spec.random_seed is 0 and the caller chooses one.
   bool has_seed = false;
-  // True: objective, parameters and trial are not in `spec`.
-  bool has_definitions = false;
-  // One for each of spec.trial.executors: the path of its options, "trial.process" or "trial.executors[1].process".
-  std::vector<std::string> executor_paths;
+  // By definition, one for each of its trial.executors: the path of its options within the definition, "trial.process"
+  // or "trial.executors[1].process".
+  std::vector<std::vector<std::string>> executor_paths;
 };
 // Reads a specification. Its parameters have been through core::ValidateParameters; the caller goes on with
 // core::ValidateSpec (or calls SpecProblems, which does) and the registries. With problems among the parameters the
 // space is empty.
 ParsedSpec SpecFromProto(const v1::TuningJobSpec& spec, const std::string& base_dir);
+// The definition as the specification of a job of its own, without the others; the job's itself if it has none.
+v1::TuningJobSpec DefinitionAsJob(const v1::TuningJobSpec& job, int index);
 // Everything that is wrong as far as can be told without the registries: parsed.problems, then those that
 // core::ValidateSpec finds at other paths, of the parts that could be read.
 core::Problems SpecProblems(const ParsedSpec& parsed);

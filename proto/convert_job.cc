@@ -36,6 +36,23 @@ void AddOverallBest(const core::JobHeader& header, v1::TuningJob& out) {
   }
 }
 
+void AddDefinitions(const core::JobHeader& header, v1::TuningJob& out) {
+  for (int i = 0; i < out.spec().definitions_size(); ++i) {
+    v1::DefinitionResult& result = *out.add_definitions();
+    result.set_name(out.spec().definitions(i).name());
+    if (i >= static_cast<int>(header.definitions.size())) continue;  // validate_only: there is nothing yet
+    const core::DefinitionProgress& progress = header.definitions[static_cast<size_t>(i)];
+    *result.mutable_trial_counts() = ToProto(progress.counts);
+    result.set_done_reason(ToUtf8(progress.converged.empty() ? progress.exhausted_reason : progress.converged));
+    if (!progress.best_trial) continue;
+    v1::Trial& best = *result.mutable_best_trial();
+    best.set_name(core::TrialName(header.job_id, *progress.best_trial));
+    best.set_number(*progress.best_trial);
+    best.set_definition(result.name());
+    if (progress.best_objective) best.set_objective(*progress.best_objective);
+  }
+}
+
 }  // namespace
 
 v1::TrialCounts ToProto(const core::TrialCounts& counts) {
@@ -78,7 +95,23 @@ v1::TuningJob ToProto(const core::JobHeader& header, int64_t revision, const std
   out.set_front_size(static_cast<int32_t>(header.pareto_front.size()));
   if (!out.spec().notifications().empty()) WriteNotifications(header.notifications, *out.mutable_notifications());
   AddOverallBest(header, out);
+  AddDefinitions(header, out);
   return out;
+}
+
+std::vector<int32_t> BestOfDefinitions(const v1::TuningJob& job) {
+  std::vector<int32_t> numbers;
+  for (const v1::DefinitionResult& result : job.definitions()) {
+    if (result.has_best_trial()) numbers.push_back(result.best_trial().number());
+  }
+  return numbers;
+}
+
+void AddBestOfDefinitions(const std::string& job_id, absl::Span<const core::Trial> trials, v1::TuningJob& job) {
+  auto next = trials.begin();
+  for (v1::DefinitionResult& result : *job.mutable_definitions()) {
+    if (result.has_best_trial() && next != trials.end()) *result.mutable_best_trial() = ToProto(job_id, *next++, {});
+  }
 }
 
 void AddParetoFront(const std::string& job_id, absl::Span<const core::Trial> trials, v1::TuningJob& job) {

@@ -1,4 +1,5 @@
 // Specifications: wire to core, and what was resolved back into the wire form.
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -6,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "core/definitions.h"
 #include "core/resource_names.h"
 #include "core/validate.h"
 #include "proto/convert.h"
@@ -22,15 +24,27 @@ class SpecReader {
  public:
   explicit SpecReader(const v1::TuningJobSpec& wire) : wire_(wire) {}
 
+  // A job with definitions: what they have in common.
   ParsedSpec Read(const std::string& base_dir) {
     out_.unimplemented = UnimplementedFields(wire_);
     out_.spec.name = wire_.name();
     out_.spec.base_dir = base_dir;
-    ReadObjectives();
-    ReadSpace();
-    ReadStaticParameters();
-    ReadConstraints();
     ReadStrategy();
+    if (wire_.definitions().empty()) {
+      ReadDefinition();
+    } else {
+      CheckDefinitionsAlone();
+    }
+    for (int i = 0; i < wire_.additional_objectives_size(); ++i) {
+      const std::string path = absl::StrCat("additional_objectives[", i, "]");
+      out_.spec.additional_objectives.push_back(ReadObjective(wire_.additional_objectives(i), path));
+    }
+    for (const v1::OutcomeConstraint& wire : wire_.outcome_constraints()) {
+      core::OutcomeConstraint& constraint = out_.spec.outcome_constraints.emplace_back();
+      constraint.metric = wire.metric();
+      if (wire.has_min()) constraint.min = wire.min();
+      if (wire.has_max()) constraint.max = wire.max();
+    }
     ReadLimits(wire_.limits(), out_.spec.limits, out_.problems);
     out_.spec.completion.convergence = wire_.completion_criteria().convergence();
     if (wire_.completion_criteria().has_max_trials_not_improving()) {
@@ -40,44 +54,38 @@ class SpecReader {
     ReadNotifications();
     ReadArtifacts();
     ReadWarmStart();
-    ReadTrial();
-    out_.has_definitions = !wire_.definitions().empty();
-    if (out_.has_definitions) CheckDefinitionsAlone();
     out_.spec.tags.insert(wire_.tags().begin(), wire_.tags().end());
     return std::move(out_);
   }
 
  private:
+  std::vector<std::string>& executor_paths() {
+    if (out_.executor_paths.empty()) out_.executor_paths.emplace_back();
+    return out_.executor_paths.front();
+  }
   void Add(std::string path, std::string text) { out_.problems.push_back({std::move(path), std::move(text)}); }
 
-  void ReadObjectives() {
-    out_.spec.objective = ReadObjective(wire_.objective(), "objective", wire_.definitions().empty());
-    for (int i = 0; i < wire_.additional_objectives_size(); ++i) {
-      const std::string path = absl::StrCat("additional_objectives[", i, "]");
-      out_.spec.additional_objectives.push_back(ReadObjective(wire_.additional_objectives(i), path, true));
-    }
-    for (const v1::OutcomeConstraint& wire : wire_.outcome_constraints()) {
-      core::OutcomeConstraint& constraint = out_.spec.outcome_constraints.emplace_back();
-      constraint.metric = wire.metric();
-      if (wire.has_min()) constraint.min = wire.min();
-      if (wire.has_max()) constraint.max = wire.max();
-    }
+  void ReadDefinition() {
+    out_.spec.objective = ReadObjective(wire_.objective(), "objective");
+    ReadSpace();
+    ReadStaticParameters();
+    ReadConstraints();
+    ReadTrial();
   }
 
-  core::Objective ReadObjective(const v1::Objective& wire, const std::string& path, bool required) {
+  core::Objective ReadObjective(const v1::Objective& wire, const std::string& path) {
     core::Objective objective;
     objective.metric = wire.metric();
     if (wire.has_target()) objective.target = wire.target();
     if (wire.goal() == v1::Objective::MAXIMIZE) {
       objective.goal = core::Goal::kMaximize;
-    } else if (wire.goal() != v1::Objective::MINIMIZE && required) {
+    } else if (wire.goal() != v1::Objective::MINIMIZE) {
       Add(path + ".goal", "is missing; give MINIMIZE or MAXIMIZE");
     }
     return objective;
   }
 
   void ReadSpace() {
-    if (wire_.parameters().empty() && !wire_.definitions().empty()) return;
     const size_t before = out_.problems.size();
     std::vector<core::Parameter> parameters = ReadParameters(wire_.parameters(), out_.problems);
     for (core::Problem& problem : core::ValidateParameters(parameters)) out_.problems.push_back(std::move(problem));
@@ -288,7 +296,7 @@ class SpecReader {
       external.ParseFromString(choice.options.bytes);  // serialised just above
       choice.lease = external.has_lease() ? FromProto(external.lease()) : absl::Seconds(300);
     }
-    out_.executor_paths.push_back(choice.options.name.empty() ? path : absl::StrCat(path, ".", choice.options.name));
+    executor_paths().push_back(choice.options.name.empty() ? path : absl::StrCat(path, ".", choice.options.name));
     out_.spec.trial.executors.push_back(std::move(choice));
   }
 
@@ -329,38 +337,102 @@ class SpecReader {
   void CheckDefinitionsAlone() {
     const char* beside = wire_.has_objective()                ? "objective"
                          : !wire_.parameters().empty()        ? "parameters"
+                         : !wire_.constraints().empty()       ? "constraints"
                          : !wire_.static_parameters().empty() ? "static_parameters"
                          : wire_.has_trial()                  ? "trial"
                                                               : nullptr;
     if (beside == nullptr) return;
     Add("definitions",
         absl::StrCat("stands beside ", beside,
-                     "; with definitions, each has its own objective, parameters, static_parameters and trial"));
+                     "; with definitions, each has its own objective, parameters, constraints, static_parameters and "
+                     "trial"));
   }
 
   const v1::TuningJobSpec& wire_;
   ParsedSpec out_;
 };
 
+// The limits within which the strategy of one of `count` definitions plans: its share of the trials. A grid is counted
+// by itself, but for a partial one.
+core::Limits LimitsOfDefinition(const v1::TuningJobSpec& job, core::Limits limits, int count) {
+  const bool grid = job.strategy().has_grid();
+  if (grid && !job.strategy().grid().allow_partial()) limits.max_trials.reset();
+  if (!grid && limits.max_trials) limits.max_trials = (*limits.max_trials + count - 1) / count;
+  return limits;
+}
+
+void AddDefinition(const v1::TuningJobSpec& job, int index, const std::string& base_dir, ParsedSpec& parsed) {
+  const v1::TuningJobSpec own = DefinitionAsJob(job, index);
+  ParsedSpec definition = SpecReader(own).Read(base_dir);
+  definition.spec.definition = job.definitions(index).name();
+  definition.spec.warm_start.reset();
+  definition.spec.additional_objectives.clear();
+  definition.spec.limits = LimitsOfDefinition(job, definition.spec.limits, job.definitions_size());
+  parsed.spec.definitions.push_back(std::move(definition.spec));
+  parsed.executor_paths.push_back(std::move(definition.executor_paths.front()));
+  const auto add = [](auto& all, auto one) {
+    if (std::find(all.begin(), all.end(), one) == all.end()) all.push_back(std::move(one));
+  };
+  for (core::Problem& problem : definition.problems) {
+    problem.path = core::PathInJob(parsed.spec, index, problem.path);
+    const auto same = [&](const core::Problem& p) { return p.path == problem.path && p.text == problem.text; };
+    if (std::none_of(parsed.problems.begin(), parsed.problems.end(), same)) {
+      parsed.problems.push_back(std::move(problem));
+    }
+  }
+  for (const std::string& field : definition.unimplemented) {
+    add(parsed.unimplemented, core::PathInJob(parsed.spec, index, field));
+  }
+}
+
+void WriteArtifacts(const core::TrialTemplate& resolved, v1::TrialTemplate& out) {
+  for (int i = 0; i < out.inputs_size(); ++i) {
+    v1::Channel& channel = *out.mutable_inputs(i);
+    if (channel.has_best_artifact_of()) {
+      channel.set_artifact_path(resolved.inputs[static_cast<size_t>(i)].path);
+    } else {
+      channel.clear_artifact_path();
+    }
+  }
+}
+
 }  // namespace
 
+v1::TuningJobSpec DefinitionAsJob(const v1::TuningJobSpec& job, int index) {
+  v1::TuningJobSpec own = job;
+  if (job.definitions().empty()) return own;
+  own.clear_definitions();
+  const v1::TrainingDefinition& definition = job.definitions(index);
+  *own.mutable_objective() = definition.objective();
+  *own.mutable_parameters() = definition.parameters();
+  *own.mutable_constraints() = definition.constraints();
+  *own.mutable_static_parameters() = definition.static_parameters();
+  *own.mutable_trial() = definition.trial();
+  return own;
+}
+
 ParsedSpec SpecFromProto(const v1::TuningJobSpec& spec, const std::string& base_dir) {
-  return SpecReader(spec).Read(base_dir);
+  ParsedSpec parsed = SpecReader(spec).Read(base_dir);
+  for (int i = 0; i < spec.definitions_size(); ++i) AddDefinition(spec, i, base_dir, parsed);
+  core::SetSeed(parsed.spec, parsed.spec.random_seed);
+  return parsed;
 }
 
 core::Problems SpecProblems(const ParsedSpec& parsed) {
   core::Problems problems = parsed.problems;
-  if (parsed.has_definitions) return problems;  // the rest of `spec` is empty then, and rightly so
   absl::flat_hash_set<std::string> paths;
-  bool has_space = true;
-  for (const core::Problem& problem : parsed.problems) {
-    paths.insert(problem.path);
-    if (absl::StartsWith(problem.path, "parameters")) has_space = false;
+  std::vector<std::string> without_space;
+  for (const core::Problem& problem : parsed.problems) paths.insert(problem.path);
+  for (int i = 0; i < core::DefinitionCount(parsed.spec); ++i) {
+    const std::string parameters = core::PathInJob(parsed.spec, i, "parameters");
+    const auto concerns = [&](const core::Problem& problem) { return absl::StartsWith(problem.path, parameters); };
+    if (std::any_of(problems.begin(), problems.end(), concerns)) without_space.push_back(parameters);
   }
   for (core::Problem& problem : core::ValidateSpec(parsed.spec)) {
     if (paths.contains(problem.path)) continue;
     // What an empty space lacks is not the user's fault.
-    if (!has_space && absl::StartsWith(problem.path, "parameters")) continue;
+    const auto concerned = [&](const std::string& parameters) { return absl::StartsWith(problem.path, parameters); };
+    if (std::any_of(without_space.begin(), without_space.end(), concerned)) continue;
     problems.push_back(std::move(problem));
   }
   return problems;
@@ -369,6 +441,13 @@ core::Problems SpecProblems(const ParsedSpec& parsed) {
 v1::TuningJobSpec ResolveSpec(const v1::TuningJobSpec& spec, const core::JobSpec& resolved) {
   v1::TuningJobSpec out = spec;
   WriteScales(resolved.space, *out.mutable_parameters());
+  if (out.has_trial()) WriteArtifacts(resolved.trial, *out.mutable_trial());
+  for (int i = 0; i < out.definitions_size(); ++i) {
+    const core::JobSpec& definition = core::DefinitionAt(resolved, i);
+    v1::TrainingDefinition& wire = *out.mutable_definitions(i);
+    WriteScales(definition.space, *wire.mutable_parameters());
+    if (wire.has_trial()) WriteArtifacts(definition.trial, *wire.mutable_trial());
+  }
   if (out.strategy().strategy_case() == v1::Strategy::STRATEGY_NOT_SET) out.mutable_strategy()->mutable_bayesian();
   if (out.strategy().has_hyperband()) {
     // Written by its own strategy, which resolves what was left to it.
@@ -376,14 +455,6 @@ v1::TuningJobSpec ResolveSpec(const v1::TuningJobSpec& spec, const core::JobSpec
   }
   out.mutable_strategy()->set_random_seed(static_cast<int64_t>(resolved.random_seed));
   WriteLimits(resolved.limits, *out.mutable_limits());
-  for (int i = 0; i < out.trial().inputs_size(); ++i) {
-    v1::Channel& channel = *out.mutable_trial()->mutable_inputs(i);
-    if (channel.has_best_artifact_of()) {
-      channel.set_artifact_path(resolved.trial.inputs[static_cast<size_t>(i)].path);
-    } else {
-      channel.clear_artifact_path();
-    }
-  }
   return out;
 }
 

@@ -47,6 +47,56 @@ core::Limits LimitsFromStored(const v1::Limits& limits) {
   return out;
 }
 
+void CountsToStored(const core::TrialCounts& counts, internal::v1::StoredTrialCounts& out) {
+  out.mutable_by_state()->Add(std::begin(counts.by_state), std::end(counts.by_state));
+  out.set_imported(counts.imported);
+  out.set_attempts(counts.attempts);
+}
+
+core::TrialCounts CountsFromStored(const internal::v1::StoredTrialCounts& stored) {
+  core::TrialCounts out;
+  const int states = std::min<int>(stored.by_state_size(), std::size(out.by_state));
+  for (int i = 0; i < states; ++i) out.by_state[i] = stored.by_state(i);
+  out.imported = stored.imported();
+  out.attempts = stored.attempts();
+  return out;
+}
+
+// `Message` is StoredDefinition, or StoredJob of a job that has only one.
+template <typename Message>
+void ProgressToStored(const core::DefinitionProgress& progress, Message& out) {
+  out.set_next_ordinal(progress.next_ordinal);
+  out.set_exhausted(progress.exhausted);
+  out.set_exhausted_reason(ToUtf8(progress.exhausted_reason));
+  out.set_calm_forecasts(progress.calm_forecasts);
+  out.set_converged(progress.converged);
+}
+
+template <typename Message>
+core::DefinitionProgress ProgressFromStored(const Message& stored) {
+  core::DefinitionProgress out;
+  out.next_ordinal = stored.next_ordinal();
+  out.exhausted = stored.exhausted();
+  out.exhausted_reason = stored.exhausted_reason();
+  out.calm_forecasts = stored.calm_forecasts();
+  out.converged = stored.converged();
+  out.counts = CountsFromStored(stored.counts());
+  if (stored.has_best_trial()) out.best_trial = stored.best_trial();
+  if (stored.has_best_objective()) out.best_objective = stored.best_objective();
+  return out;
+}
+
+void DefinitionsToStored(const std::vector<core::DefinitionProgress>& definitions, StoredJob& out) {
+  if (definitions.size() == 1) return ProgressToStored(definitions.front(), out);
+  for (const core::DefinitionProgress& progress : definitions) {
+    internal::v1::StoredDefinition& definition = *out.add_definitions();
+    ProgressToStored(progress, definition);
+    CountsToStored(progress.counts, *definition.mutable_counts());
+    if (progress.best_trial) definition.set_best_trial(*progress.best_trial);
+    if (progress.best_objective) definition.set_best_objective(*progress.best_objective);
+  }
+}
+
 void CountsToStored(const core::NotificationCounts& counts, internal::v1::StoredNotificationCounts& out) {
   out.set_due(counts.due);
   out.set_delivered(counts.delivered);
@@ -170,25 +220,19 @@ StoredJob ToStored(const core::JobHeader& header) {
   *out.mutable_update_time() = ToProto(header.update_time);
   if (header.end_time) *out.mutable_end_time() = ToProto(*header.end_time);
   out.set_grid_size(header.grid_size);
-  out.set_next_ordinal(header.next_ordinal);
   if (header.next_artifact_removal) *out.mutable_next_artifact_removal() = ToProto(*header.next_artifact_removal);
-  out.set_exhausted(header.exhausted);
-  out.set_exhausted_reason(ToUtf8(header.exhausted_reason));
   out.set_finished(header.finished);
   out.set_rungs_reached(header.rungs_reached);
   out.set_steps_run(header.steps_run);
   out.set_steps_repeated(header.steps_repeated);
-  out.set_calm_forecasts(header.calm_forecasts);
-  out.set_converged(header.converged);
-  out.mutable_counts()->mutable_by_state()->Add(std::begin(header.counts.by_state), std::end(header.counts.by_state));
-  out.mutable_counts()->set_imported(header.counts.imported);
-  out.mutable_counts()->set_attempts(header.counts.attempts);
+  CountsToStored(header.counts, *out.mutable_counts());
   if (header.best_trial) out.set_best_trial(*header.best_trial);
   if (header.best_objective) out.set_best_objective(*header.best_objective);
   out.set_best_finish_seq(header.best_finish_seq);
   out.mutable_pareto_front()->Add(header.pareto_front.begin(), header.pareto_front.end());
   if (header.notifications.made() > 0) CountsToStored(header.notifications, *out.mutable_notifications());
   out.set_import_only(header.import_only);
+  DefinitionsToStored(header.definitions, out);
   if (header.best_of_parents) {
     out.mutable_best_of_parents()->set_job_id(header.best_of_parents->job_id);
     *out.mutable_best_of_parents()->mutable_trial() = ToStored(header.best_of_parents->trial);
@@ -215,20 +259,17 @@ core::JobHeader FromStored(const StoredJob& stored) {
   out.update_time = FromProto(stored.update_time());
   if (stored.has_end_time()) out.end_time = FromProto(stored.end_time());
   out.grid_size = stored.grid_size();
-  out.next_ordinal = stored.next_ordinal();
   if (stored.has_next_artifact_removal()) out.next_artifact_removal = FromProto(stored.next_artifact_removal());
-  out.exhausted = stored.exhausted();
-  out.exhausted_reason = stored.exhausted_reason();
   out.finished = stored.finished();
   out.rungs_reached = stored.rungs_reached();
   out.steps_run = stored.steps_run();
   out.steps_repeated = stored.steps_repeated();
-  out.calm_forecasts = stored.calm_forecasts();
-  out.converged = stored.converged();
-  const int states = std::min<int>(stored.counts().by_state_size(), std::size(out.counts.by_state));
-  for (int i = 0; i < states; ++i) out.counts.by_state[i] = stored.counts().by_state(i);
-  out.counts.imported = stored.counts().imported();
-  out.counts.attempts = stored.counts().attempts();
+  out.counts = CountsFromStored(stored.counts());
+  out.definitions.clear();
+  if (stored.definitions().empty()) out.definitions.push_back(ProgressFromStored(stored));
+  for (const internal::v1::StoredDefinition& definition : stored.definitions()) {
+    out.definitions.push_back(ProgressFromStored(definition));
+  }
   if (stored.has_best_trial()) out.best_trial = stored.best_trial();
   if (stored.has_best_objective()) out.best_objective = stored.best_objective();
   out.best_finish_seq = stored.best_finish_seq();

@@ -61,10 +61,6 @@ std::vector<std::string> UnimplementedFields(const v1::TuningJobSpec& spec) {
         "successive_halving or curve");
   }
   AddTrialTemplate(spec.trial(), fields);
-  if (!spec.definitions().empty()) {
-    Add(fields, "definitions",
-        "several definitions in one job are not served by this version; create one job for each");
-  }
   return fields;
 }
 

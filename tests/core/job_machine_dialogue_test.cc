@@ -8,6 +8,8 @@
 //   complete 1/1 WORKER loss=0.5 (WORKER -: the trial itself) complete 1/1 WORKER failed|infeasible REASON | add x=0.5
 //   [done=0.3|failed] [REQUEST] | limits [max_trials=N] [parallel=N] stop | stop-trial N | preempt | timer | after 30s
 //   | trials
+//   job ... def=NAME[:METRIC][:process|external|both][:SLOTS] ...: training definitions, of which `propose of=NAME` is
+//   the answer of one's strategy, and `add of=NAME` a trial; SLOTS are its first executor's
 //   job ... [notify=ended,failed notify=ended] [import_only]; add ... [import_done]; notified N ok|REASON | reload
 #include <filesystem>
 #include <string>
@@ -100,6 +102,7 @@ class Dialogue {
       if (absl::StrContains(word, "failed")) rule.events.push_back(NotificationEvent::kTrialFailed);
       if (absl::StrContains(word, "health")) rule.events.push_back(NotificationEvent::kHealthRule);
     }
+    AddDefinitions(words, spec);
     JobHeader header;
     header.job_id = "j";
     header.import_only = words.back() == "import_only";
@@ -111,6 +114,29 @@ class Dialogue {
     state_ = std::make_unique<JobState>(std::move(spec));
     for (const Change& change : FirstChanges(std::move(header), now_)) Apply(change, *state_);
     return Play(Resumed{});
+  }
+
+  static void AddDefinitions(const Words& words, JobSpec& spec) {
+    std::vector<JobSpec> definitions;
+    for (const std::string& word : words) {
+      if (!absl::StartsWith(word, "def=")) continue;
+      JobSpec definition = spec;
+      const Words parts = absl::StrSplit(word.substr(4), ':');
+      definition.definition = parts[0];
+      if (parts.size() > 1) definition.objective.metric = parts[1];
+      if (parts.size() > 2) definition.trial.executors.clear();
+      if (parts.size() > 2 && parts[2] != "external") definition.trial.executors.push_back({{"process", ""}, {}, {}});
+      if (parts.size() > 2 && parts[2] != "process") {
+        definition.trial.executors.push_back({{"external", ""}, {}, absl::Seconds(60)});
+      }
+      if (parts.size() > 3) definition.trial.executors.front().slots = std::stoi(parts[3]);
+      definitions.push_back(std::move(definition));
+    }
+    if (definitions.empty()) return;
+    spec.definitions = std::move(definitions);
+    spec.objective = {};
+    spec.space = {};
+    spec.trial = {};
   }
 
   // rule=median, halving or threshold:MAX; health=nan,exploding:10,flat:3,gap:0.5,slow:10, with ! behind it: only warn
@@ -198,7 +224,8 @@ class Dialogue {
 
   EventKind ReadProposals(const Words& words) const {
     Proposed event;
-    event.first_ordinal = state_->header().next_ordinal;
+    event.definition = *FindDefinition(state_->spec(), Option(words, "of", ""));
+    event.first_ordinal = state_->header().definitions[event.definition].next_ordinal;
     for (const std::string& word : words) {
       if (absl::StartsWith(word, "x=")) {  // x=VALUE or x=VALUE@RESOURCE
         const Words parts = absl::StrSplit(word.substr(2), '@');
@@ -215,7 +242,7 @@ class Dialogue {
       if (word == "waiting") {
         event.waiting = true;
         event.waiting_reason = "no paused trial is good enough";
-        event.basis.known_prefix = state_->observed();
+        event.basis.known_prefix = state_->tally(event.definition).observed;
       }
       if (absl::StartsWith(word, "reused=")) event.proposals.back().reused_trial = std::stoi(word.substr(7));
       if (word == "exhausted") {
@@ -260,6 +287,8 @@ class Dialogue {
     for (size_t i = 1; i < words.size(); ++i) {
       if (absl::StartsWith(words[i], "x=")) {
         point.parameters["x"] = std::stod(words[i].substr(2));
+      } else if (absl::StartsWith(words[i], "of=")) {
+        point.definition = words[i].substr(3);
       } else if (absl::StartsWith(words[i], "done=")) {
         point.state = TrialState::kCompleted;
         point.final_metrics["loss"] = std::stod(words[i].substr(5));
@@ -293,6 +322,12 @@ class Dialogue {
       static constexpr const char* kNames[] = {"?", "RUNNING", "STOPPING", "COMPLETED", "STOPPED", "FAILED"};
       const JobHeader& header = job->header;
       std::string best = header.best_trial ? absl::StrCat(", best ", *header.best_trial) : "";
+      for (size_t i = 0; header.definitions.size() > 1 && i < header.definitions.size(); ++i) {
+        const DefinitionProgress& progress = header.definitions[i];
+        if (!progress.best_trial) continue;
+        absl::StrAppend(&best, ", best of ", DefinitionAt(state_->spec(), static_cast<int>(i)).definition, " ",
+                        *progress.best_trial);
+      }
       if (!header.pareto_front.empty()) best = absl::StrCat(", front ", absl::StrJoin(header.pareto_front, " "));
       const NotificationCounts& told = header.notifications;
       std::string notified;
@@ -327,7 +362,8 @@ class Dialogue {
   std::string Show(const Trial& trial) const {
     static constexpr const char* kReasons[] = {"?", "FIRST", "RETRY", "EXPIRED_LEASE", "PREEMPTION", "PROMOTION"};
     const std::string_view state = TrialStateName(trial.state);
-    std::string text = absl::StrCat("trial ", trial.number, " ", std::string(state));
+    const std::string of = trial.definition.empty() ? "" : absl::StrCat("of ", trial.definition, " ");
+    std::string text = absl::StrCat("trial ", trial.number, " ", of, std::string(state));
     if (!trial.attempts.empty()) {
       const Attempt& last = trial.attempts.back();
       absl::StrAppend(&text, ", attempt ", last.number, " ", kReasons[static_cast<int>(last.start_reason)], " on ",
@@ -335,7 +371,8 @@ class Dialogue {
     }
     if (trial.resource > 0) absl::StrAppend(&text, ", resource ", trial.resource);
     if (trial.steps_repeated > 0) absl::StrAppend(&text, ", repeated ", trial.steps_repeated, " of ", trial.steps_run);
-    if (trial.objective) absl::StrAppend(&text, ", loss ", *trial.objective);
+    const std::string& metric = state_->spec_of(trial).objective.metric;
+    if (trial.objective) absl::StrAppend(&text, ", ", metric, " ", *trial.objective);
     for (const HealthWarning& warning : trial.warnings) absl::StrAppend(&text, ", warned: ", warning.text);
     for (const Objective& objective : state_->spec().additional_objectives) {
       const auto value = trial.final_metrics.find(objective.metric);
@@ -347,7 +384,9 @@ class Dialogue {
   std::string Show(const Effect& effect) const {
     if (const auto* ask = std::get_if<AskStrategy>(&effect)) {
       const std::string fresh = ask->new_trials ? absl::StrCat(" (", *ask->new_trials, " new)") : "";
-      return absl::StrCat("ask the strategy for ", ask->count, fresh, " from ordinal ", ask->first_ordinal, " within ",
+      const std::string& name = DefinitionAt(state_->spec(), ask->definition).definition;
+      return absl::StrCat("ask the strategy ", name.empty() ? "" : absl::StrCat("of ", name, " "), "for ", ask->count,
+                          fresh, " from ordinal ", ask->first_ordinal, " within ",
                           absl::FormatDuration(ask->deadline - now_));
     }
     if (const auto* tell = std::get_if<TellStrategy>(&effect)) {

@@ -17,6 +17,7 @@ Trial Sample() {
   trial.number = 7;
   trial.state = TrialState::kCompleted;
   trial.origin = TrialOrigin::kStrategy;
+  trial.definition = "xgb-2";
   trial.objective = 0.25;
   trial.parameters = {
       {"max_depth", int64_t{4}}, {"eta", 0.1}, {"booster", std::string("dart")}, {"flag", true}, {"a b", 1.5},
@@ -46,6 +47,8 @@ TEST(TrialFilterTest, True) {
            "state != FAILED",
            "state=\"COMPLETED\"",
            "origin = STRATEGY",
+           "definition = xgb-2",
+           "definition != lgbm",
            "objective <= 0.25",
            "objective < 1e3",
            "objective > -1",
@@ -95,6 +98,7 @@ TEST(TrialFilterTest, False) {
            "number != 7",
            "state = FAILED",
            "origin != STRATEGY",
+           "definition = \"\"",
            "objective < 0.25",
            "objective > 0.25",
            "best_objective = 1",
@@ -125,7 +129,8 @@ struct BadFilter {
 
 TEST(TrialFilterTest, SaysWhereAndWhatWasExpected) {
   const std::string fields =
-      "one of number, state, origin, objective, best_objective, parameters.NAME, metrics.NAME, tags.NAME, create_time, "
+      "one of number, state, origin, definition, objective, best_objective, parameters.NAME, metrics.NAME, tags.NAME, "
+      "create_time, "
       "end_time";
   const std::string operators =
       "one of = != < <= > >= (names with other characters than letters, digits and _ stand in double quotes)";
@@ -142,8 +147,10 @@ TEST(TrialFilterTest, SaysWhereAndWhatWasExpected) {
       {"state = STATE_UNSPECIFIED",
        "filter: at character 9 expected a trial state such as COMPLETED, found \"STATE_UNSPECIFIED\""},
       {"state < FAILED",
-       "filter: at character 7 expected = or !=, as states and origins have no order, found \"< FAILED\""},
+       "filter: at character 7 expected = or !=, as states, origins and definitions have no order, found \"< FAILED\""},
       {"origin = USER", "filter: at character 10 expected STRATEGY, ENQUEUED, IMPORTED or REUSED, found \"USER\""},
+      {"definition > a",
+       "filter: at character 12 expected = or !=, as states, origins and definitions have no order, found \"> a\""},
       {"create_time > yesterday",
        "filter: at character 15 expected a time such as 2026-01-31T12:00:00Z, found \"yesterday\""},
       {"number = 7 number = 8", "filter: at character 12 expected AND, OR or the end, found \"number = 8\""},

@@ -70,6 +70,34 @@ TEST(Replay, RandomIsIdentical) {
   EXPECT_EQ(report->by_kind.at(core::Basis::Kind::kFresh), static_cast<int>(trials.size()));
 }
 
+// Two definitions have strategies, ordinals and histories of their own, in one list of trials.
+TEST(Replay, RecomputesEachDefinitionByItself) {
+  core::JobSpec job;
+  std::vector<core::Trial> all;
+  for (const char* name : {"a", "b"}) {
+    core::JobSpec definition = SpecOf("random");
+    definition.definition = name;
+    definition.random_seed += job.definitions.size();
+    job.definitions.push_back(definition);
+    for (core::Trial trial : PlayJob(definition, &MakeRegisteredStrategy, 12)) {
+      trial.definition = name;
+      all.push_back(std::move(trial));
+    }
+  }
+  const size_t of_one = all.size() / 2;
+  for (size_t i = 0; i < all.size(); ++i) {
+    const auto shift = static_cast<int32_t>(i < of_one ? 0 : of_one);
+    all[i].number += shift;
+    for (int32_t& pending : all[i].basis.pending_trials) pending += shift;
+    if (all[i].finish_seq > 0) all[i].finish_seq = 2 * all[i].finish_seq - (i < of_one ? 1 : 0);  // interleaved
+  }
+  const auto report = Replay(job, all, &MakeRegisteredStrategy, nullptr);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->identical, static_cast<int>(all.size()));
+  std::swap(all.front().parameters, all.back().parameters);
+  EXPECT_EQ(Replay(job, all, &MakeRegisteredStrategy, nullptr)->different, 2);
+}
+
 class ReplayScripted : public ::testing::Test {
  protected:
   const MakeStrategy make_ =

@@ -36,8 +36,8 @@ class RetentionTest : public testing::Test {
     options.server_id = "test";
     options.own_threads = false;
     engine_ = MakeEngine(options, environment);
-    executor_ = std::make_unique<FakeExecutor>(world_, engine_->listener(),
-                                               FakeExecutor::Options{.start_on_launch = true});
+    executor_ =
+        std::make_unique<FakeExecutor>(world_, engine_->listener(), FakeExecutor::Options{.start_on_launch = true});
     ASSERT_TRUE(engine_->Start({{"process", executor_.get()}}).ok());
     Run();
   }

@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "core/definitions.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/struct.pb.h"
 #include "google/protobuf/text_format.h"
@@ -25,12 +26,15 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::StartsWith;
+using ::testing::UnorderedElementsAre;
 
-ParsedSpec Parse(const std::string& yaml) {
+v1::TuningJobSpec Wire(const std::string& yaml) {
   const absl::StatusOr<v1::TuningJobSpec> wire = job_file::ParseJobFile(yaml);
   EXPECT_TRUE(wire.ok()) << wire.status() << "\n" << yaml;
-  return convert::SpecFromProto(wire.value_or(v1::TuningJobSpec()), "/base");
+  return wire.value_or(v1::TuningJobSpec());
 }
+
+ParsedSpec Parse(const std::string& yaml) { return convert::SpecFromProto(Wire(yaml), "/base"); }
 
 // Of what the conversion itself finds.
 std::vector<std::string> Paths(const ParsedSpec& parsed) {
@@ -81,7 +85,7 @@ TEST(ConvertSpecTest, ReadsEveryField) {
   EXPECT_THAT(parsed.problems, IsEmpty());
   EXPECT_THAT(parsed.unimplemented, IsEmpty());
   EXPECT_TRUE(parsed.has_seed);
-  EXPECT_FALSE(parsed.has_definitions);
+  EXPECT_THAT(parsed.spec.definitions, IsEmpty());
   EXPECT_THAT(convert::SpecProblems(parsed), IsEmpty());
   const core::JobSpec& spec = parsed.spec;
   EXPECT_EQ(spec.name, "job-1");
@@ -110,7 +114,8 @@ TEST(ConvertSpecTest, ReadsEveryField) {
   EXPECT_EQ(trial.executors[1].options.name, "external");
   EXPECT_EQ(trial.executors[1].lease, absl::Seconds(30));
   EXPECT_FALSE(trial.executors[1].slots.has_value());
-  EXPECT_THAT(parsed.executor_paths, ElementsAre("trial.executors[0].process", "trial.executors[1].external"));
+  EXPECT_THAT(parsed.executor_paths,
+              ElementsAre(ElementsAre("trial.executors[0].process", "trial.executors[1].external")));
   ASSERT_EQ(trial.metrics.size(), 1u);
   EXPECT_EQ(trial.metrics[0].regex, "loss=(.*)");
   EXPECT_EQ(trial.retries.max_retries, 3);
@@ -163,7 +168,7 @@ strategy: {grid: {}}
   ASSERT_EQ(parsed.spec.trial.executors.size(), 1u);
   EXPECT_EQ(parsed.spec.trial.executors[0].options.name, "external");
   EXPECT_EQ(parsed.spec.trial.executors[0].lease, absl::Minutes(5));
-  EXPECT_THAT(parsed.executor_paths, ElementsAre("trial.external"));
+  EXPECT_THAT(parsed.executor_paths, ElementsAre(ElementsAre("trial.external")));
 }
 
 TEST(ConvertSpecTest, WritesWhatWasResolved) {
@@ -391,20 +396,110 @@ TEST(ConvertSpecTest, ReadsWhichArtefactsAreKept) {
   }
 }
 
-TEST(ConvertSpecTest, DefinitionsAloneAreUnimplementedAndNotMalformed) {
+TEST(ConvertSpecTest, DefinitionsAreReadAsJobsOfTheirOwn) {
   const ParsedSpec parsed = Parse(R"(
+name: a
+strategy: {random: {}, random_seed: 7}
+limits: {max_trials: 3, max_parallel_trials: 2}
+outcome_constraints: [{metric: size, max: 5}]
+definitions:
+- name: one
+  objective: {metric: loss, goal: MINIMIZE}
+  parameters: [{name: x, boolean: {}}]
+  trial: {external: {}}
+- name: two
+  objective: {metric: accuracy, goal: MAXIMIZE}
+  parameters: [{name: y, double: {min: 1e-5, max: 1, scale: AUTO}}, {name: z, double: {max: 1}}]
+  constraints: ["z <= y"]
+  static_parameters: {rounds: 4}
+  trial:
+    executors: [{process: {command: [a]}, slots: 2}, {external: {lease: 5s}}]
+)");
+  EXPECT_THAT(parsed.unimplemented, IsEmpty());
+  EXPECT_THAT(convert::SpecProblems(parsed), IsEmpty());
+  ASSERT_EQ(parsed.spec.definitions.size(), 2u);
+  const core::JobSpec& one = parsed.spec.definitions[0];
+  const core::JobSpec& two = parsed.spec.definitions[1];
+  EXPECT_EQ(one.name, "a");
+  EXPECT_EQ(one.definition, "one");
+  EXPECT_EQ(one.objective.metric, "loss");
+  EXPECT_EQ(one.trial.executors.at(0).lease, absl::Seconds(300));
+  EXPECT_EQ(two.definition, "two");
+  EXPECT_EQ(two.objective.goal, core::Goal::kMaximize);
+  EXPECT_EQ(two.space.parameters().size(), 2u);
+  EXPECT_EQ(two.constraints.size(), 1);
+  EXPECT_EQ(two.static_parameters.size(), 1u);
+  EXPECT_EQ(two.trial.executors.at(0).slots, 2);
+  EXPECT_EQ(two.strategy.name, "random");
+  EXPECT_EQ(two.outcome_constraints.size(), 1u);
+  // Each plans with its share of the trials, and draws from a stream of its own.
+  EXPECT_EQ(two.limits.max_trials, 2);
+  EXPECT_EQ(one.random_seed, 7u);
+  EXPECT_NE(two.random_seed, 7u);
+  EXPECT_TRUE(parsed.spec.trial.executors.empty());
+  EXPECT_THAT(parsed.executor_paths,
+              ElementsAre(ElementsAre("trial.external"),
+                          ElementsAre("trial.executors[0].process", "trial.executors[1].external")));
+}
+
+// Scales and limits are written where they were asked for, and reading that again gives the same job.
+TEST(ConvertSpecTest, DefinitionsAreResolvedInTheirPlaces) {
+  const v1::TuningJobSpec wire = Wire(R"(
 name: a
 strategy: {random: {}}
 limits: {max_trials: 3}
 definitions:
 - name: one
   objective: {metric: loss, goal: MINIMIZE}
-  parameters: [{name: x, boolean: {}}]
-  trial: {external: {}}
+  parameters: [{name: x, double: {min: 1e-5, max: 1}}]
+- name: two
+  objective: {metric: loss, goal: MINIMIZE}
+  parameters: [{name: x, boolean: {}, children: [{values: [true], parameters: [{name: y, integer: {min: 1, max: 5000}}]}]}]
 )");
-  EXPECT_TRUE(parsed.has_definitions);
-  EXPECT_THAT(parsed.unimplemented, ElementsAre(StartsWith("definitions: ")));
-  EXPECT_THAT(convert::SpecProblems(parsed), IsEmpty());
+  ParsedSpec parsed = convert::SpecFromProto(wire, "/base");
+  core::SetSeed(parsed.spec, 5);
+  const v1::TuningJobSpec resolved = convert::ResolveSpec(wire, parsed.spec);
+  EXPECT_EQ(resolved.definitions(0).parameters(0).double_().scale(), v1::Scaling::LOG);
+  EXPECT_EQ(resolved.definitions(1).parameters(0).children(0).parameters(0).integer().scale(), v1::Scaling::LOG);
+  EXPECT_EQ(resolved.strategy().random_seed(), 5);
+  EXPECT_TRUE(resolved.parameters().empty());
+  EXPECT_FALSE(resolved.has_trial());
+  const ParsedSpec again = convert::SpecFromProto(resolved, "/base");
+  for (int d = 0; d < 2; ++d) EXPECT_EQ(again.spec.definitions[d].random_seed, parsed.spec.definitions[d].random_seed);
+  EXPECT_EQ(convert::ResolveSpec(resolved, again.spec).SerializeAsString(), resolved.SerializeAsString());
+}
+
+TEST(ConvertSpecTest, WhatIsWrongWithDefinitionsIsToldByPath) {
+  const ParsedSpec parsed = Parse(R"(
+name: a
+strategy: {random: {}}
+limits: {max_trials: 0, max_parallel_trials: 0}
+additional_objectives: [{metric: size, goal: MINIMIZE}]
+definitions:
+- name: one
+  objective: {metric: loss, goal: MINIMIZE}
+  parameters: [{name: x, boolean: {}}]
+  static_parameters: {x: 1}
+- name: one
+  objective: {metric: loss}
+  parameters: [{name: x, double: {min: 2, max: 1}}]
+  constraints: ["x <"]
+  trial: {metrics: [{name: loss, regex: "loss"}], time_limit: 0s}
+- name: "no name"
+  objective: {metric: loss, goal: MINIMIZE}
+  parameters: []
+  trial: {slurm: {}, executors: [{process: {}}]}
+warm_start: {parents: [tuningJobs/b], type: TRANSFER_LEARNING}
+)");
+  std::vector<std::string> paths;
+  for (const core::Problem& problem : convert::SpecProblems(parsed)) paths.push_back(problem.path);
+  EXPECT_THAT(paths, UnorderedElementsAre("limits.max_trials", "limits.max_parallel_trials", "additional_objectives",
+                                          "warm_start", "definitions[0].static_parameters.x", "definitions[1].name",
+                                          "definitions[1].objective.goal", "definitions[1].parameters[0].double.min",
+                                          "definitions[1].constraints[0]", "definitions[1].trial.metrics[0].regex",
+                                          "definitions[1].trial.time_limit", "definitions[2].name",
+                                          "definitions[2].parameters", "definitions[2].trial.executors"));
+  EXPECT_THAT(parsed.unimplemented, ElementsAre(StartsWith("definitions[2].trial.slurm: ")));
 }
 
 TEST(ConvertSpecTest, PipesAndShardsAreForContainers) {
@@ -451,7 +546,10 @@ TEST(ConvertSpecTest, RandomMessagesAreReadOrRefused) {
       EXPECT_FALSE(problem.path.empty());
       EXPECT_FALSE(problem.text.empty());
     }
-    EXPECT_EQ(parsed.executor_paths.size(), parsed.spec.trial.executors.size());
+    ASSERT_EQ(parsed.executor_paths.size(), static_cast<size_t>(core::DefinitionCount(parsed.spec)));
+    for (int d = 0; d < core::DefinitionCount(parsed.spec); ++d) {
+      EXPECT_EQ(parsed.executor_paths[d].size(), core::DefinitionAt(parsed.spec, d).trial.executors.size());
+    }
     if (parsed.problems.empty()) convert::ResolveSpec(wire, parsed.spec);
   }
 }

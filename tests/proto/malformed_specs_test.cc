@@ -37,7 +37,7 @@ core::Problems AllProblems(const v1::TuningJobSpec& wire) {
     const executors::ExecutorKind* kind = executors::FindExecutorKind(spec.trial.executors[i].options.name);
     if (kind == nullptr) continue;
     for (const core::Problem& problem : kind->validate(spec.trial.executors[i].options.bytes, spec)) {
-      problems.push_back({absl::StrCat(parsed.executor_paths[i], ".", problem.path), problem.text});
+      problems.push_back({absl::StrCat(parsed.executor_paths[0][i], ".", problem.path), problem.text});
     }
   }
   const strategies::StrategyKind* strategy = strategies::FindStrategyKind(parsed.spec.strategy.name);

@@ -77,10 +77,11 @@ void ExpectSame(const core::Attempt& a, const core::Attempt& b) {
 }
 
 void ExpectSame(const core::Trial& a, const core::Trial& b) {
-  const auto& [number, parameters, state, reason, origin, objective, best_objective, final_metrics, attempts, basis,
-               create_time, start_time, end_time, resource, ordinal, measurement_count, rungs, warnings, steps_run,
-               steps_repeated, finish_seq, retry_time, stop_as, request_id, failures] = a;
+  const auto& [number, definition, parameters, state, reason, origin, objective, best_objective, final_metrics,
+               attempts, basis, create_time, start_time, end_time, resource, ordinal, measurement_count, rungs,
+               warnings, steps_run, steps_repeated, finish_seq, retry_time, stop_as, request_id, failures] = a;
   EXPECT_EQ(number, b.number);
+  EXPECT_EQ(definition, b.definition);
   EXPECT_TRUE(SameMap(parameters, b.parameters));
   EXPECT_EQ(state, b.state);
   EXPECT_EQ(reason, b.reason);
@@ -129,12 +130,31 @@ void ExpectSame(const core::Trial& a, const core::Trial& b) {
   EXPECT_EQ(failures, b.failures);
 }
 
+void ExpectSame(const core::TrialCounts& a, const core::TrialCounts& b) {
+  const auto& [by_state, imported, attempts] = a;
+  EXPECT_THAT(by_state, ::testing::ElementsAreArray(b.by_state));
+  EXPECT_EQ(imported, b.imported);
+  EXPECT_EQ(attempts, b.attempts);
+}
+
+void ExpectSame(const core::DefinitionProgress& a, const core::DefinitionProgress& b) {
+  const auto& [next_ordinal, exhausted, exhausted_reason, calm_forecasts, converged, counts, best_trial,
+               best_objective] = a;
+  EXPECT_EQ(next_ordinal, b.next_ordinal);
+  EXPECT_EQ(exhausted, b.exhausted);
+  EXPECT_EQ(exhausted_reason, b.exhausted_reason);
+  EXPECT_EQ(calm_forecasts, b.calm_forecasts);
+  EXPECT_EQ(converged, b.converged);
+  ExpectSame(counts, b.counts);
+  EXPECT_EQ(best_trial, b.best_trial);
+  EXPECT_TRUE(Same(best_objective, b.best_objective));
+}
+
 void ExpectSame(const core::JobHeader& a, const core::JobHeader& b) {
   const auto& [job_id, uid, spec_bytes, base_dir, provenance_bytes, advice, request_id, spec_hash, tags, status,
-               stop_as, reason, limits, create_time, update_time, end_time, grid_size, import_only, next_ordinal,
-               exhausted, exhausted_reason, finished, rungs_reached, steps_run, steps_repeated, calm_forecasts,
-               converged, counts, best_trial, best_objective, best_finish_seq, notifications, next_artifact_removal,
-               best_of_parents, pareto_front] = a;
+               stop_as, reason, limits, create_time, update_time, end_time, grid_size, import_only, definitions,
+               finished, rungs_reached, steps_run, steps_repeated, counts, best_trial, best_objective, best_finish_seq,
+               notifications, next_artifact_removal, best_of_parents, pareto_front] = a;
   EXPECT_EQ(job_id, b.job_id);
   EXPECT_EQ(uid, b.uid);
   EXPECT_EQ(spec_bytes, b.spec_bytes);
@@ -156,8 +176,8 @@ void ExpectSame(const core::JobHeader& a, const core::JobHeader& b) {
   EXPECT_EQ(update_time, b.update_time);
   EXPECT_EQ(end_time, b.end_time);
   EXPECT_EQ(grid_size, b.grid_size);
-  EXPECT_EQ(next_ordinal, b.next_ordinal);
-  EXPECT_EQ(exhausted, b.exhausted);
+  ASSERT_EQ(definitions.size(), b.definitions.size());
+  for (size_t i = 0; i < definitions.size(); ++i) ExpectSame(definitions[i], b.definitions[i]);
   EXPECT_EQ(import_only, b.import_only);
   EXPECT_EQ(next_artifact_removal, b.next_artifact_removal);
   EXPECT_EQ(notifications.due, b.notifications.due);
@@ -167,16 +187,10 @@ void ExpectSame(const core::JobHeader& a, const core::JobHeader& b) {
   EXPECT_EQ(notifications.last_failure_rule, b.notifications.last_failure_rule);
   EXPECT_EQ(notifications.last_failure_time, b.notifications.last_failure_time);
   EXPECT_EQ(rungs_reached, b.rungs_reached);
-  EXPECT_EQ(calm_forecasts, b.calm_forecasts);
-  EXPECT_EQ(converged, b.converged);
   EXPECT_EQ(steps_run, b.steps_run);
   EXPECT_EQ(steps_repeated, b.steps_repeated);
-  EXPECT_EQ(exhausted_reason, b.exhausted_reason);
   EXPECT_EQ(finished, b.finished);
-  const auto& [by_state, imported, attempts] = counts;
-  EXPECT_THAT(by_state, ::testing::ElementsAreArray(b.counts.by_state));
-  EXPECT_EQ(imported, b.counts.imported);
-  EXPECT_EQ(attempts, b.counts.attempts);
+  ExpectSame(counts, b.counts);
   EXPECT_EQ(best_trial, b.best_trial);
   EXPECT_TRUE(Same(best_objective, b.best_objective));
   EXPECT_EQ(best_finish_seq, b.best_finish_seq);
@@ -234,6 +248,7 @@ core::Attempt RandomAttempt(RandomValues& random) {
 core::Trial RandomTrial(RandomValues& random) {
   core::Trial trial;
   trial.number = random.Int32();
+  trial.definition = random.Text();
   for (int64_t i = random.Below(6); i > 0; --i) trial.parameters[random.Text()] = RandomParameter(random);
   trial.state = static_cast<core::TrialState>(random.Below(11));
   trial.reason = random.Text();
@@ -284,16 +299,31 @@ core::JobHeader RandomHeader(RandomValues& random) {
   header.update_time = random.Time();
   header.end_time = Maybe(random, random.Time());
   header.grid_size = random.Int64();
-  header.next_ordinal = random.Int64();
   header.next_artifact_removal = Maybe(random, random.Time());
-  header.exhausted = random.Chance(0.5);
-  header.exhausted_reason = random.Text();
+  header.definitions.resize(1 + random.Below(3));
+  for (core::DefinitionProgress& progress : header.definitions) {
+    progress.next_ordinal = random.Int64();
+    progress.exhausted = random.Chance(0.5);
+    progress.exhausted_reason = random.Text();
+    progress.calm_forecasts = random.Int32();
+    progress.converged = random.Text();
+    for (int32_t& count : progress.counts.by_state) count = random.Int32();
+    progress.counts.attempts = random.Int32();
+    progress.best_trial = Maybe(random, random.Int32());
+    progress.best_objective = Maybe(random, random.Double());
+  }
   header.finished = random.Int64();
   for (int32_t& count : header.counts.by_state) count = random.Int32();
   header.counts.imported = random.Int32();
   header.counts.attempts = random.Int32();
   header.best_trial = Maybe(random, random.Int32());
   header.best_objective = Maybe(random, random.Double());
+  if (header.definitions.size() == 1) {  // what the job has come to, it has
+    core::DefinitionProgress& only = header.definitions.front();
+    only.counts = header.counts;
+    only.best_trial = header.best_trial;
+    only.best_objective = header.best_objective;
+  }
   header.best_finish_seq = random.Int64();
   for (uint64_t i = random.Below(4); i > 0; --i) header.pareto_front.push_back(random.Int32());
   if (random.Chance(0.5)) header.best_of_parents = core::ParentTrial{random.Text(), RandomTrial(random)};

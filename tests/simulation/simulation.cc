@@ -15,6 +15,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/clock.h"
+#include "core/definitions.h"
 #include "core/objectives.h"
 #include "core/rng.h"
 #include "executors/retrying.h"
@@ -256,7 +257,50 @@ class Simulation {
     if (kind < 6 || kind == 9) spec.trial.executors.push_back({{"process", ""}, std::nullopt, std::nullopt});
     if (kind >= 6) spec.trial.executors.push_back({{"external", ""}, std::nullopt, absl::Seconds(30)});
     if (kind == 9) spec.trial.executors[0].slots = 1;
+    if (spec.additional_objectives.empty() && Chance(0.35)) MakeDefinitions(spec);
     return spec;
+  }
+
+  // Two or three: of the same objective or of others, on other executors, in spaces of their own.
+  void MakeDefinitions(core::JobSpec& spec) {
+    const int count = 2 + static_cast<int>(Below(2));
+    const bool same_objective = Chance(0.5);
+    for (int i = 0; i < count; ++i) {
+      core::JobSpec definition = spec;
+      definition.definitions.clear();
+      definition.definition = absl::StrCat("d", i);
+      if (!same_objective && i > 0) {
+        definition.objective = {"error", core::Goal::kMaximize, std::nullopt};
+        if (spec.resources || Chance(0.5)) definition.objective.target = 0.97;
+      }
+      std::vector<core::Parameter> parameters = spec.space.parameters();
+      if (i > 0) std::get<core::IntegerDomain>(parameters[1].domain).max = 2 + static_cast<int64_t>(Below(3));
+      definition.space = core::SearchSpace::Make(std::move(parameters));
+      const uint64_t kind = Below(4);
+      if (kind > 0) definition.trial.executors.clear();
+      if (kind == 1 || kind == 3) definition.trial.executors.push_back({{"process", ""}, {}, {}});
+      if (kind >= 2) definition.trial.executors.push_back({{"external", ""}, {}, absl::Seconds(30)});
+      if (kind > 0 && Chance(0.3)) definition.trial.executors.front().slots = 1;
+      definition.trial.retries.max_retries = static_cast<int32_t>(Below(3));
+      spec.definitions.push_back(std::move(definition));
+    }
+    if (spec.strategy.name == "grid") {
+      int64_t combinations = 0;
+      for (const core::JobSpec& definition : spec.definitions)
+        combinations += static_cast<int64_t>(*definition.space.PointCount(true));
+      spec.limits.max_trials = static_cast<int32_t>(combinations);
+    }
+    core::SetSeed(spec, spec.random_seed);
+    spec.objective = {};
+    spec.space = {};
+    spec.trial = {};
+  }
+
+  // Of the definition that a stored trial is of.
+  const core::JobSpec& SpecOf(const std::string& job_id, int32_t number) {
+    const absl::StatusOr<storage::TrialPage::Entry> entry = store_->ReadTrial(job_id, number);
+    const core::JobSpec& spec = specs_.at(job_id);
+    return entry.ok() ? core::DefinitionOf(spec, entry->trial) : core::DefinitionAt(spec, 0);
   }
 
   void MakeHyperband(core::JobSpec& spec) {
@@ -315,7 +359,7 @@ class Simulation {
   void CreateJob(int index) {
     core::JobSpec spec = RandomSpec(index);
     core::ParentJobs parents;
-    if (spec.strategy.name != "grid" && spec.strategy.name != "scripted" && Chance(0.3)) {
+    if (spec.strategy.name != "grid" && spec.strategy.name != "scripted" && spec.definitions.empty() && Chance(0.3)) {
       parents = RandomParents(spec);
       spec.warm_start = core::WarmStart{
           Chance(0.5) ? core::WarmStart::Type::kIdentical : core::WarmStart::Type::kTransfer, {}, nullptr};
@@ -367,20 +411,27 @@ class Simulation {
       Share& share = now[job_id];
       const core::JobHeader& header = loaded->record.header;
       const auto started = std::ranges::count_if(loaded->trials, &core::TakesPlace);
+      std::map<std::string, int> held;  // by definition
       for (const core::Trial& trial : loaded->trials) {
-        if (core::IsActive(trial.state) && trial.attempts.back().executor == "process") ++share.held;
+        if (core::IsActive(trial.state) && trial.attempts.back().executor == "process") ++held[trial.definition];
+      }
+      for (const auto& [definition, count] : held) share.held += count;
+      for (const core::Trial& trial : loaded->trials) {
+        const std::vector<core::ExecutorChoice>& executors = core::DefinitionOf(spec, trial).trial.executors;
+        const auto process = std::ranges::find(executors, "process", [](const auto& e) { return e.options.name; });
+        // By its own bounds, which may have been lowered, it could start.
+        const bool has_room =
+            process != executors.end() && (!process->slots || held[trial.definition] < *process->slots);
         const bool may_start = (!trial.attempts.empty() || started < header.limits.max_trials.value_or(1'000'000)) &&
                                trial.retry_time.value_or(absl::InfinitePast()) <= clock_.Now();
         const bool waits = trial.state == TrialState::kQueued && absl::StrContains(trial.reason, "the server's") &&
-                           header.status == core::JobStatus::kRunning && may_start;
+                           header.status == core::JobStatus::kRunning && may_start && has_room;
         share.waits |= waits;
         if (waits) ++outcome_.slot_waits;
       }
       const int active = static_cast<int>(
           std::ranges::count_if(loaded->trials, [](const core::Trial& trial) { return core::IsActive(trial.state); }));
-      const std::optional<int32_t>& own = spec.trial.executors[0].slots;
-      // By its own bounds, which may have been lowered, it could start one.
-      share.waits &= active < header.limits.max_parallel_trials && (!own || share.held < *own);
+      share.waits &= active < header.limits.max_parallel_trials;
       // And it is not suspended until its executor says which of its runs it knows.
       share.waits &= process_->engine->PausedReason(job_id).empty();
       stored += share.held;
@@ -432,16 +483,16 @@ class Simulation {
   }
 
   // The metrics of which a trial needs a value in the end.
-  std::vector<std::string> Metrics(const std::string& job_id) {
-    std::vector<std::string> metrics = {"loss"};
-    const core::JobSpec& spec = specs_[job_id];
-    const bool size = !spec.additional_objectives.empty() ||
-                      (!spec.outcome_constraints.empty() && spec.outcome_constraints[0].metric == "size");
-    if (size) metrics.push_back("size");
+  static std::vector<std::string> Metrics(const core::JobSpec& spec) {
+    std::vector<std::string> metrics = {spec.objective.metric};
+    for (const core::Objective& objective : spec.additional_objectives) metrics.push_back(objective.metric);
+    for (const core::OutcomeConstraint& constraint : spec.outcome_constraints) {
+      if (std::ranges::find(metrics, constraint.metric) == metrics.end()) metrics.push_back(constraint.metric);
+    }
     return metrics;
   }
-  std::string RandomMetric(const std::string& job_id) {
-    const std::vector<std::string> metrics = Metrics(job_id);
+  std::string RandomMetric(const core::JobSpec& spec) {
+    const std::vector<std::string> metrics = Metrics(spec);
     return metrics[Below(metrics.size())];
   }
   // Ties are common.
@@ -538,7 +589,8 @@ class Simulation {
     if (!run.started) {
       process_->executor->Start(id);
     } else if (Chance(0.5)) {
-      process_->executor->Metric(id, RandomMetric(id.job_id), Chance(0.05) ? std::nan("") : RandomValue());
+      process_->executor->Metric(id, RandomMetric(SpecOf(id.job_id, id.trial)),
+                                 Chance(0.05) ? std::nan("") : RandomValue());
     } else {
       End(id, faulty);
     }
@@ -593,10 +645,14 @@ class Simulation {
     const int points = 1 + static_cast<int>(Below(2));
     for (int i = 0; i < points; ++i) {
       core::TrialsAdded::Point point;
-      point.parameters = specs_[job_id].space.PointFromUnits({rng_.NextDouble(), rng_.NextDouble()});
+      const core::JobSpec& spec = specs_[job_id];
+      const int index = spec.definitions.empty() ? 0 : static_cast<int>(Below(spec.definitions.size()));
+      const core::JobSpec& definition = core::DefinitionAt(spec, index);
+      point.definition = definition.definition;
+      point.parameters = definition.space.PointFromUnits({rng_.NextDouble(), rng_.NextDouble()});
       if (Chance(0.3)) {
         point.state = TrialState::kCompleted;
-        for (const std::string& metric : Metrics(job_id)) point.final_metrics[metric] = RandomValue();
+        for (const std::string& metric : Metrics(definition)) point.final_metrics[metric] = RandomValue();
       }
       event.points.push_back(std::move(point));
     }
@@ -653,7 +709,7 @@ class Simulation {
     event.run = {held.trial, held.attempt};
     event.worker_id = worker;
     core::Measurement measurement;
-    measurement.metric = RandomMetric(held.job_id);
+    measurement.metric = RandomMetric(SpecOf(held.job_id, held.trial));
     measurement.step = static_cast<int64_t>(Below(6));
     measurement.value = RandomValue();
     event.measurements = {measurement};
@@ -674,7 +730,8 @@ class Simulation {
     event.worker_id = worker;
     const uint64_t how = Below(10);
     if (how < 7 || !faulty) {
-      for (const std::string& metric : Metrics(held.job_id)) event.final_metrics[metric] = RandomValue();
+      for (const std::string& metric : Metrics(SpecOf(held.job_id, held.trial)))
+        event.final_metrics[metric] = RandomValue();
       if (faulty && Chance(0.1)) event.final_metrics.erase(event.final_metrics.begin());
     }
     if (how == 7 && faulty) event.failure_reason = "diverged";
@@ -713,12 +770,13 @@ class Simulation {
     const core::JobHeader& header = loaded->record.header;
     Seen& seen = seen_[job_id];
     Seen now;
-    std::set<int64_t> ordinals;
+    std::set<std::pair<std::string, int64_t>> ordinals;
     for (const core::Trial& trial : loaded->trials) {
       CheckTrial(job_id, trial);
       if (!trial.attempts.empty()) ++now.started;
       if (core::IsActive(trial.state)) ++now.active;
-      if (trial.ordinal && !ordinals.insert(*trial.ordinal).second) Violation("an ordinal was used twice");
+      if (trial.ordinal && !ordinals.emplace(trial.definition, *trial.ordinal).second)
+        Violation("an ordinal was used twice");
       if (core::IsTerminal(trial.state)) now.ended[trial.number] = trial;
     }
     now.limits = header.limits;
@@ -747,15 +805,15 @@ class Simulation {
     seen = std::move(now);
   }
 
-  // The best trial or the Pareto front that is stored is what the stored trials say by the definition.
-  void CheckResult(const std::string& job_id, const storage::LoadedJob& loaded) {
-    const core::JobSpec& spec = specs_[job_id];
+  // The completed trials, all or those of one definition, that none of the others beats.
+  static std::set<int32_t> Front(const core::JobSpec& spec, const std::vector<core::Trial>& trials, bool of_all) {
     struct Candidate {
       const core::Trial* trial;
       std::vector<double> values;
     };
     std::vector<Candidate> candidates;
-    for (const core::Trial& trial : loaded.trials) {
+    for (const core::Trial& trial : trials) {
+      if (!of_all && trial.definition != spec.definition) continue;
       if (trial.state != TrialState::kCompleted || !core::KeepsConstraints(spec, trial)) continue;
       candidates.push_back({&trial, core::ObjectiveValues(spec, trial).value_or(std::vector<double>())});
     }
@@ -767,19 +825,54 @@ class Simulation {
       });
       if (!beaten) front.insert(one.trial->number);
     }
+    return front;
+  }
+
+  // The best trials or the Pareto front that are stored are what the stored trials say by the definition.
+  void CheckResult(const std::string& job_id, const storage::LoadedJob& loaded) {
+    const core::JobSpec& spec = specs_[job_id];
     const core::JobHeader& header = loaded.record.header;
     std::set<int32_t> stored(header.pareto_front.begin(), header.pareto_front.end());
     if (header.best_trial) stored.insert(*header.best_trial);
-    if (stored != front) Violation(job_id + " stores another best trial or front than its trials have");
+    const std::set<int32_t> front = Front(core::DefinitionAt(spec, 0), loaded.trials, /*of_all=*/true);
+    if (stored != (core::SameObjective(spec) ? front : std::set<int32_t>())) {
+      Violation(job_id + " stores another best trial or front than its trials have");
+    }
     if (header.best_trial.has_value() && !spec.additional_objectives.empty()) {
       Violation(job_id + " has a best trial though it has several objectives");
+    }
+    for (size_t i = 0; i < spec.definitions.size(); ++i) CheckDefinition(job_id, loaded, static_cast<int>(i));
+  }
+
+  void CheckDefinition(const std::string& job_id, const storage::LoadedJob& loaded, int index) {
+    const core::JobSpec& spec = core::DefinitionAt(specs_[job_id], index);
+    const core::DefinitionProgress& stored = loaded.record.header.definitions[index];
+    const std::string name = absl::StrCat(job_id, ", ", spec.definition);
+    const std::set<int32_t> best = Front(spec, loaded.trials, /*of_all=*/false);
+    if (stored.best_trial.has_value() ? best != std::set<int32_t>{*stored.best_trial} : !best.empty()) {
+      Violation(name + " stores another best trial than its trials have");
+    }
+    core::TrialCounts counts;
+    std::vector<int> active(spec.trial.executors.size());
+    for (const core::Trial& trial : loaded.trials) {
+      if (trial.definition != spec.definition) continue;
+      ++counts[trial.state];
+      if (core::IsActive(trial.state)) ++active[trial.attempts.back().executor_index];
+    }
+    if (!std::ranges::equal(counts.by_state, stored.counts.by_state)) Violation(name + " counts its trials wrongly");
+    for (size_t e = 0; e < active.size(); ++e) {
+      const std::optional<int32_t>& slots = spec.trial.executors[e].slots;
+      if (slots && active[e] > *slots)
+        Violation(absl::StrCat(name, " has ", active[e], " trials on ", *slots, " slots"));
     }
   }
 
   void CheckTrial(const std::string& job_id, const core::Trial& trial) {
     const std::string name = absl::StrCat("trial ", trial.number, " of ", job_id);
     if (trial.reason.empty()) Violation(name + " has no reason for its state");
-    if (!specs_[job_id].space.Contains(trial.parameters)) Violation(name + " is outside of the space");
+    const core::JobSpec& spec = core::DefinitionOf(specs_[job_id], trial);
+    if (trial.definition != spec.definition) Violation(name + " is of no definition");
+    if (!spec.space.Contains(trial.parameters)) Violation(name + " is outside of the space");
     for (size_t i = 0; i < trial.attempts.size(); ++i) {
       const core::Attempt& attempt = trial.attempts[i];
       if (attempt.number != static_cast<int32_t>(i) + 1) Violation(name + " misses an attempt");
@@ -790,7 +883,7 @@ class Simulation {
     if (core::IsTerminal(trial.state) && !trial.attempts.empty() && !trial.attempts.back().end_time) {
       Violation(name + " ended, its attempt did not");
     }
-    if (trial.state == TrialState::kCompleted && core::MissingMetric(specs_[job_id], trial) != nullptr) {
+    if (trial.state == TrialState::kCompleted && core::MissingMetric(spec, trial) != nullptr) {
       Violation(name + " completed without a value that it needs");
     }
   }
@@ -871,20 +964,23 @@ class Simulation {
   void CheckRemoved(const std::string& job_id, const storage::LoadedJob& loaded) {
     const core::JobSpec& spec = specs_[job_id];
     if (spec.artifacts.policy == core::ArtifactRetention::Policy::kKeepAll) return;
-    std::vector<std::pair<double, int64_t>> ranked;  // of the completed trials that ran: the lower, the better
+    // Of each definition, of the completed trials that ran: the lower, the better.
+    std::map<std::string, std::vector<std::pair<double, int64_t>>> ranked_of;
     const auto rank = [&](const core::Trial& trial) {
-      return std::pair(spec.objective.goal == core::Goal::kMinimize ? *trial.objective : -*trial.objective,
+      const core::Objective& objective = core::DefinitionOf(spec, trial).objective;
+      return std::pair(objective.goal == core::Goal::kMinimize ? *trial.objective : -*trial.objective,
                        trial.finish_seq);
     };
     const auto counts = [&](const core::Trial& trial) {
       return trial.state == TrialState::kCompleted && !trial.attempts.empty() && core::KeepsConstraints(spec, trial);
     };
     for (const core::Trial& trial : loaded.trials) {
-      if (counts(trial)) ranked.push_back(rank(trial));
+      if (counts(trial)) ranked_of[trial.definition].push_back(rank(trial));
     }
-    std::ranges::sort(ranked);
+    for (auto& [definition, ranked] : ranked_of) std::ranges::sort(ranked);
     const std::vector<int32_t>& front = loaded.record.header.pareto_front;
     for (const core::Trial& trial : loaded.trials) {
+      const auto& ranked = ranked_of[trial.definition];
       const size_t place = counts(trial) ? std::ranges::find(ranked, rank(trial)) - ranked.begin() : ranked.size();
       const bool kept = spec.artifacts.policy == core::ArtifactRetention::Policy::kKeepSuccessful
                             ? trial.state == TrialState::kCompleted
@@ -912,6 +1008,7 @@ class Simulation {
     CheckRemoved(job_id, *loaded);
     for (const core::Trial& trial : loaded->trials) {
       ++outcome_.trials;
+      outcome_.of_definitions += !trial.definition.empty();
       outcome_.attempts += static_cast<int>(trial.attempts.size());
       outcome_.promotions += static_cast<int>(
           std::ranges::count(trial.attempts, core::StartReason::kPromotion, &core::Attempt::start_reason));
@@ -982,8 +1079,9 @@ class Simulation {
       const core::JobHeader& header = loaded->record.header;
       absl::StrAppend(&text, " ", job_id, " [", header.reason, "; ", process_->engine->PausedReason(job_id), "; ",
                       loaded->trials.size(), " trials of ", header.limits.max_trials.value_or(-1), ", next ordinal ",
-                      header.next_ordinal, header.exhausted ? ", exhausted" : "", ", on ",
-                      spec.trial.executors[0].options.name, ", ", spec.strategy.name, "]");
+                      header.definitions[0].next_ordinal, header.definitions[0].exhausted ? ", exhausted" : "", ", on ",
+                      core::DefinitionAt(spec, 0).trial.executors[0].options.name, ", ", spec.strategy.name, ", ",
+                      spec.definitions.size(), " definitions]");
       for (const core::Trial& trial : loaded->trials) {
         if (core::IsTerminal(trial.state)) continue;
         absl::StrAppend(&text, " trial ", trial.number, " ", std::string(core::TrialStateName(trial.state)), " (",

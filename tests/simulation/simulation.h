@@ -20,6 +20,7 @@ struct Outcome {
   int removals = 0;    // of attempts' artefacts
   int slot_waits = 0;  // looks at a trial that waited for one of the server's slots
   int trials = 0;
+  int of_definitions = 0;  // trials of jobs with several definitions
   int attempts = 0;
   int promotions = 0;
   int early_stopped = 0;

@@ -28,6 +28,7 @@ TEST(Simulation, WhatMustAlwaysHoldHoldsOverRandomHistories) {
     sum.slot_waits += outcome.slot_waits;
     sum.removals += outcome.removals;
     sum.trials += outcome.trials;
+    sum.of_definitions += outcome.of_definitions;
     sum.attempts += outcome.attempts;
     sum.promotions += outcome.promotions;
     sum.with_parents += outcome.with_parents;
@@ -41,8 +42,9 @@ TEST(Simulation, WhatMustAlwaysHoldHoldsOverRandomHistories) {
     ASSERT_TRUE(outcome.violations.empty()) << "seed " << seed << ": " << outcome.violations[0] << "\n" << outcome.log;
   }
   std::cout << "simulation: seeds " << first << ".." << first + seeds - 1 << ", " << sum.crashes << " crashes, "
-            << sum.refused_commits << " refused commits, " << sum.trials << " trials, " << sum.attempts << " attempts, "
-            << sum.promotions << " promotions, " << sum.with_parents << " jobs with parents, " << sum.early_stopped << " stopped early, " << sum.measurements
+            << sum.refused_commits << " refused commits, " << sum.trials << " trials (" << sum.of_definitions
+            << " of several definitions), " << sum.attempts << " attempts, " << sum.promotions << " promotions, "
+            << sum.with_parents << " jobs with parents, " << sum.early_stopped << " stopped early, " << sum.measurements
             << " measurements, " << sum.notifications << " notifications taken and " << sum.repeats << " repeats, "
             << sum.slot_waits << " waits for shared slots, " << sum.removals << " artefacts removed, suggestions "
             << sum.fresh << " FRESH, " << sum.last_fit << " LAST_FIT, " << sum.fallback
@@ -54,6 +56,7 @@ TEST(Simulation, WhatMustAlwaysHoldHoldsOverRandomHistories) {
   EXPECT_GT(sum.trials, seeds);
   EXPECT_GT(sum.slot_waits, seeds);
   EXPECT_GT(sum.removals, seeds);
+  EXPECT_GT(sum.of_definitions, seeds / 2);
   EXPECT_GT(sum.notifications, seeds);
   EXPECT_GT(sum.repeats, seeds / 20);
   EXPECT_GT(sum.last_fit, seeds / 4);

@@ -40,7 +40,7 @@ core::JobHeader GoldenHeader(const std::string& job_id) {
   header.create_time = At(1) + absl::Nanoseconds(5);
   header.update_time = At(2);
   header.grid_size = 12;
-  header.next_ordinal = 3;
+  header.definitions[0].next_ordinal = 3;
   header.finished = 1;
   header.counts[core::TrialState::kRunning] = 1;
   header.best_trial = 1;

@@ -104,8 +104,12 @@ core::JobHeader RandomHeader(Random& random, const std::string& job_id) {
   header.create_time = RandomTime(random);
   header.update_time = RandomTime(random);
   header.end_time = MaybeTime(random);
-  header.next_ordinal = Below(random, 1000);
-  header.exhausted = Coin(random);
+  header.definitions.resize(1 + Below(random, 3));
+  for (core::DefinitionProgress& progress : header.definitions) {
+    progress.next_ordinal = Below(random, 1000);
+    progress.exhausted = Coin(random);
+    progress.best_objective = header.definitions.size() > 1 ? MaybeValue(random) : std::nullopt;
+  }
   header.counts[core::TrialState::kRunning] = static_cast<int32_t>(Below(random, 100));
   header.best_objective = MaybeValue(random);
   if (Coin(random))
@@ -118,6 +122,7 @@ core::Trial RandomTrial(Random& random, int32_t number) {
   core::Trial trial = SampleTrial(number, static_cast<core::TrialState>(1 + Below(random, 10)));
   trial.parameters["eta"] = RandomValue(random);
   trial.reason = RandomText(random);
+  if (Coin(random)) trial.definition = "xgb";
   trial.objective = MaybeValue(random);
   trial.best_objective = MaybeValue(random);
   if (Coin(random)) trial.final_metrics["loss"] = RandomValue(random);

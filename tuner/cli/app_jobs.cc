@@ -167,6 +167,8 @@ void AddExplain(CLI::App& app, Choice& choice) {
   explain->add_option("--at", options->at, "Explain this point: NAME=VALUE ...")
       ->type_name("NAME=VALUE")
       ->excludes(trial);
+  explain->add_option("--definition", options->definition, "Of a job with several: the training definition")
+      ->type_name("NAME");
   explain->add_flag("--data", options->data, "With --output json: also what the model was fitted to");
 }
 

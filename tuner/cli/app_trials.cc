@@ -7,20 +7,24 @@ namespace {
 constexpr const char* kTrialsGroup = "Trials";
 constexpr const char* kWorkers = "Workers (ask and tell)";
 
+void AddDefinition(CLI::App& verb, std::string& name, const char* what) {
+  verb.add_option("--definition", name, what)->type_name("NAME");
+}
+
 void AddTrials(CLI::App& app, Choice& choice) {
   std::shared_ptr<TrialsOptions> options;
-  CLI::App* trials =
-      AddVerb(app, choice, kTrialsGroup, "trials", "List a job's trials with their parameters and results",
-              "One line per trial. --filter takes comparisons of number, state, origin, objective, best_objective, "
-              "parameters.NAME,\n"
-              "metrics.NAME, create_time and end_time, joined by AND, OR, NOT; names with odd characters stand in "
-              "double quotes. A job of \"-\"\n"
-              "means all jobs. JOB/NUMBER shows that trial in full: attempts, measurements, where its files are.\n\n"
-              "Example:\n"
-              "  tuner trials xgboost-cancer --order-by objective --limit 10\n"
-              "  tuner trials xgboost-cancer --filter 'state = COMPLETED AND parameters.max_depth >= 4'\n"
-              "  tuner trials xgboost-cancer/12",
-              &ListTrials, options);
+  CLI::App* trials = AddVerb(
+      app, choice, kTrialsGroup, "trials", "List a job's trials with their parameters and results",
+      "One line per trial. --filter takes comparisons of number, state, origin, definition, objective, best_objective, "
+      "parameters.NAME,\n"
+      "metrics.NAME, create_time and end_time, joined by AND, OR, NOT; names with odd characters stand in "
+      "double quotes. A job of \"-\"\n"
+      "means all jobs. JOB/NUMBER shows that trial in full: attempts, measurements, where its files are.\n\n"
+      "Example:\n"
+      "  tuner trials xgboost-cancer --order-by objective --limit 10\n"
+      "  tuner trials xgboost-cancer --filter 'state = COMPLETED AND parameters.max_depth >= 4'\n"
+      "  tuner trials xgboost-cancer/12",
+      &ListTrials, options);
   trials->add_option("job", options->job, "Job, or trial as JOB/NUMBER, or - for all jobs")
       ->required()
       ->type_name("JOB[/NUMBER]");
@@ -30,6 +34,7 @@ void AddTrials(CLI::App& app, Choice& choice) {
       ->transform(CLI::IsMember({"QUEUED", "PENDING", "RUNNING", "PAUSED", "STOPPING", "COMPLETED", "EARLY_STOPPED",
                                  "STOPPED", "FAILED", "INFEASIBLE"},
                                 CLI::ignore_case));
+  AddDefinition(*trials, options->definition, "Only trials of this training definition");
   trials
       ->add_option("--order-by,--order", options->order_by,
                    "number, objective, best_objective, create_time or end_time, with \" desc\" for descending")
@@ -53,6 +58,7 @@ void AddBest(CLI::App& app, Choice& choice) {
   best->add_option("job", options->job, "Job")->required()->type_name("JOB");
   best->add_option("--fetch", options->fetch, "Copy the trial's files into this folder, which is made")
       ->type_name("DIR");
+  AddDefinition(*best, options->definition, "The best trial of this training definition [of all]");
 }
 
 void AddLogs(CLI::App& app, Choice& choice) {
@@ -127,6 +133,7 @@ void AddPlot(CLI::App& app, Choice& choice) {
   plot->add_option("--kind", options->kind, "history, parallel, slice, curves, front, importance, contour, loo or all")
       ->check(CLI::IsMember({"history", "parallel", "slice", "curves", "front", "importance", "contour", "loo", "all"}))
       ->capture_default_str();
+  AddDefinition(*plot, options->definition, "Of a job with several: the training definition to draw");
   plot->add_option("--x", options->x, "contour: parameter across [the most important]")->type_name("NAME");
   plot->add_option("--y", options->y, "contour: parameter upwards [the next]")->type_name("NAME");
   plot->add_option("--format", options->format, "svg or png [by the file's ending, else svg]")

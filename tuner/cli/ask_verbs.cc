@@ -97,14 +97,20 @@ absl::StatusOr<int> SuggestTrials(Context& context, const SuggestOptions& option
     printer.PrintJson(*response);
     return kDone;
   }
-  Table table({{"TRIAL"}, {"ATTEMPT", Align::kRight}, {"PARAMETERS", Align::kLeft}});
+  const bool several = std::any_of(response->trials().begin(), response->trials().end(),
+                                   [](const v1::Trial& trial) { return !trial.definition().empty(); });
+  std::vector<Column> columns = {{"TRIAL"}, {"ATTEMPT", Align::kRight}, {"PARAMETERS", Align::kLeft}};
+  if (several) columns.insert(columns.begin() + 1, Column{"DEFINITION"});
+  Table table(columns);
   for (const v1::Trial& trial : response->trials()) {
     std::vector<std::string> names;
     for (const auto& [parameter, value] : trial.parameters()) names.push_back(parameter);
     std::sort(names.begin(), names.end());
-    table.Add({TrialArgument(trial),
-               absl::StrCat(trial.attempts_size() == 0 ? 1 : trial.attempts(trial.attempts_size() - 1).number()),
-               ParametersText(trial, names)});
+    std::vector<std::string> cells = {TrialArgument(trial)};
+    if (several) cells.push_back(trial.definition());
+    cells.push_back(absl::StrCat(trial.attempts_size() == 0 ? 1 : trial.attempts(trial.attempts_size() - 1).number()));
+    cells.push_back(ParametersText(trial, names));
+    table.Add(std::move(cells));
   }
   if (!table.empty()) printer.Print(table);
   if (!response->reason().empty()) printer.Note(Printable(response->reason()));

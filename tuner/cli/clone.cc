@@ -31,8 +31,13 @@ absl::Status Change(const std::string& change, v1::TuningJobSpec& spec) {
 absl::StatusOr<v1::TuningJobSpec> Cloned(const v1::TuningJob& job, const CloneOptions& options) {
   v1::TuningJobSpec spec = job.spec();
   spec.set_name(options.name);
-  for (int i = 0; i < spec.trial().inputs_size(); ++i) {
-    spec.mutable_trial()->mutable_inputs(i)->clear_artifact_path();  // looked up again
+  // Artefacts are looked up again.
+  const auto forget = [](v1::TrialTemplate& trial) {
+    for (v1::Channel& channel : *trial.mutable_inputs()) channel.clear_artifact_path();
+  };
+  if (spec.has_trial()) forget(*spec.mutable_trial());
+  for (v1::TrainingDefinition& definition : *spec.mutable_definitions()) {
+    if (definition.has_trial()) forget(*definition.mutable_trial());
   }
   if (options.max_trials) spec.mutable_limits()->set_max_trials(*options.max_trials);
   if (options.max_parallel_trials) spec.mutable_limits()->set_max_parallel_trials(*options.max_parallel_trials);

@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "tuner/cli/definition_view.h"
 #include "tuner/cli/errors.h"
 #include "tuner/cli/job_view.h"
 #include "tuner/cli/outcome_view.h"
@@ -110,9 +111,21 @@ void PrintExplained(Printer& printer, const v1::ExplainTuningJobResponse& explai
 absl::StatusOr<int> ExplainJob(Context& context, const ExplainOptions& options) {
   const auto opened = OpenJob(context, options.job);
   if (!opened.ok()) return opened.status();
-  const auto& [client, job] = *opened;
+  Client* const client = opened->client;
+  std::string definition = options.definition;
+  if (options.trial && definition.empty() && !opened->job.spec().definitions().empty()) {
+    v1::GetTrialRequest of;
+    of.set_name(absl::StrCat(opened->job.name(), "/trials/", *options.trial));
+    const auto trial = client->Call(of);
+    if (!trial.ok()) return trial.status();
+    definition = trial->definition();
+  }
+  const auto chosen = ChooseDefinition(opened->job, definition);
+  if (!chosen.ok()) return chosen.status();
+  const v1::TuningJob& job = *chosen;
   v1::ExplainTuningJobRequest request;
   request.set_name(job.name());
+  request.set_definition(definition);
   if (options.trial) request.set_trial(*options.trial);
   if (!options.at.empty()) {
     if (auto status = ReadPoint(options.at, job, *request.mutable_at()); !status.ok()) return status;

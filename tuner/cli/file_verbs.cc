@@ -34,6 +34,7 @@ std::string RequestIdOf(const v1::AddTrialsRequest& request) {
     std::vector<std::string> parts;
     for (const auto& [name, value] : trial.parameters()) parts.push_back(name + value.SerializeAsString());
     for (const auto& [name, value] : trial.final_metrics()) parts.push_back(absl::StrFormat("%s%a", name, value));
+    if (!trial.definition().empty()) parts.push_back(absl::StrCat("of ", trial.definition()));
     std::sort(parts.begin(), parts.end());
     for (const std::string& part : parts) mix(part);
     mix(absl::StrCat(trial.state(), trial.reason()));

@@ -10,6 +10,7 @@
 #include "absl/strings/strip.h"
 #include "core/resource_names.h"
 #include "google/protobuf/struct.pb.h"
+#include "tuner/cli/definition_view.h"
 #include "tuner/cli/errors.h"
 #include "tuner/cli/job_source.h"
 #include "tuner/cli/job_view.h"
@@ -183,6 +184,8 @@ void PrintJob(Printer& printer, const v1::TuningJob& job, absl::Time now) {
   } else if (job.trial_counts().completed() > 0) {
     best_text = NoBestText(job);
   }
+  const bool several = !job.definitions().empty();
+  if (several && job.has_best_trial()) best_text = absl::StrCat(best.definition(), ", ", best_text);
   printer.PrintPairs(
       {{"Job", IdOf(job.name())},
        {"State", job.paused_reason().empty() ? StateText(job.state())
@@ -204,7 +207,17 @@ void PrintJob(Printer& printer, const v1::TuningJob& job, absl::Time now) {
        {"Elapsed", DurationText(Elapsed(job, now))},
        {"Command", job.provenance().command()},
        {"Revision", job.provenance().git_revision()}});
-  PrintSpace(printer, job.spec());
+  if (several) {
+    printer.out() << "\n";
+    printer.Print(DefinitionTable(job));
+  } else {
+    PrintSpace(printer, job.spec());
+  }
+  for (const v1::DefinitionResult& definition : job.definitions()) {
+    printer.out() << "\n" << printer.Bold(definition.name());
+    if (!definition.done_reason().empty()) printer.out() << ": " << Printable(definition.done_reason());
+    PrintSpace(printer, JobOfDefinition(job, definition.name()).spec());
+  }
   if (job.advice_size() > 0) printer.out() << "\n";
   for (const std::string& remark : job.advice())
     printer.out() << printer.Yellow("advice: ") << Printable(remark) << "\n";

@@ -27,12 +27,24 @@ std::string BoundText(const v1::OutcomeConstraint& constraint) {
 }  // namespace
 
 std::vector<const v1::Objective*> Objectives(const v1::TuningJobSpec& spec) {
-  std::vector<const v1::Objective*> objectives = {&spec.objective()};
+  std::vector<const v1::Objective*> objectives;
+  if (spec.definitions().empty()) objectives.push_back(&spec.objective());
+  for (const v1::TrainingDefinition& definition : spec.definitions()) {
+    const std::string text = ObjectiveText(definition.objective());
+    const bool known = std::any_of(objectives.begin(), objectives.end(),
+                                   [&](const v1::Objective* objective) { return ObjectiveText(*objective) == text; });
+    if (!known) objectives.push_back(&definition.objective());
+  }
   for (const v1::Objective& objective : spec.additional_objectives()) objectives.push_back(&objective);
   return objectives;
 }
 
 std::string ObjectivesText(const v1::TuningJobSpec& spec) {
+  if (!spec.definitions().empty() && Objectives(spec).size() > 1) {
+    return absl::StrJoin(spec.definitions(), ", ", [](std::string* out, const v1::TrainingDefinition& definition) {
+      absl::StrAppend(out, definition.name(), ": ", ObjectiveText(definition.objective()));
+    });
+  }
   return absl::StrJoin(Objectives(spec), ", ", [](std::string* out, const v1::Objective* objective) {
     out->append(ObjectiveText(*objective));
   });
@@ -104,10 +116,16 @@ std::string Mark(const v1::TuningJob& job, const v1::Trial& trial) {
 
 std::string BestCell(const v1::TuningJob& job) {
   if (job.front_size() > 0) return absl::StrCat("front of ", job.front_size());
-  return job.has_best_trial() ? Number(job.best_trial().objective()) : "";
+  if (job.has_best_trial()) return Number(job.best_trial().objective());
+  const bool some = std::any_of(job.definitions().begin(), job.definitions().end(),
+                                [](const v1::DefinitionResult& result) { return result.has_best_trial(); });
+  return some ? "by definition" : "";
 }
 
 std::string NoBestText(const v1::TuningJob& job) {
+  if (BestCell(job) == "by definition") {
+    return "Its definitions have different objectives, so each has a best trial of its own.";
+  }
   if (job.trial_counts().completed() > 0 && !job.spec().outcome_constraints().empty())
     return absl::StrCat("None of the ", job.trial_counts().completed(), " completed trials keeps the constraints (",
                         ConstraintsText(job.spec()), ").");

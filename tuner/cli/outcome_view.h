@@ -10,9 +10,9 @@
 
 namespace tuner::cli {
 
-// The objective, then the additional ones.
+// The objective, then the additional ones; or those of all definitions, each once.
 std::vector<const v1::Objective*> Objectives(const v1::TuningJobSpec& spec);
-// "minimize loss, maximize f1".
+// "minimize loss, maximize f1"; of definitions that differ "xgb: minimize loss, mlp: maximize f1".
 std::string ObjectivesText(const v1::TuningJobSpec& spec);
 // "size <= 5", "1 <= size <= 2".
 std::string ConstraintText(const v1::OutcomeConstraint& constraint);
@@ -29,7 +29,7 @@ std::string BrokenText(const v1::TuningJobSpec& spec, const v1::Trial& trial);
 bool OnFront(const v1::TuningJob& job, const v1::Trial& trial);
 // "best", "front", "breaks size <= 5", or nothing.
 std::string Mark(const v1::TuningJob& job, const v1::Trial& trial);
-// What stands in a column of best values: the value, or "front of 12".
+// What stands in a column of best values: the value, "front of 12", or "by definition" where those differ in objective.
 std::string BestCell(const v1::TuningJob& job);
 // Why a job has no best trial or front.
 std::string NoBestText(const v1::TuningJob& job);

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/struct.pb.h"
+#include "tuner/cli/definition_view.h"
 #include "tuner/cli/errors.h"
 #include "tuner/cli/gnuplot.h"
 #include "tuner/cli/job_view.h"
@@ -42,6 +43,7 @@ bool IsWanted(const Kind& kind, const PlotOptions& options, const PlotData& data
 absl::StatusOr<PlotModel> FetchModel(Client& client, const v1::TuningJob& job, const PlotOptions& options) {
   v1::ExplainTuningJobRequest request;
   request.set_name(job.name());
+  request.set_definition(options.definition);
   request.set_leave_one_out(true);
   auto explained = client.Call(request);
   if (!explained.ok()) return explained.status();
@@ -102,13 +104,18 @@ absl::Status Draw(const Kind& kind, const PlotData& data, const PlotOptions& opt
 absl::StatusOr<int> PlotJob(Context& context, const PlotOptions& options) {
   const auto opened = OpenJob(context, options.job);
   if (!opened.ok()) return opened.status();
-  const auto& [client, job] = *opened;
+  Client* const client = opened->client;
+  const auto chosen = ChooseDefinition(opened->job, options.definition);
+  if (!chosen.ok()) return chosen.status();
+  const v1::TuningJob& job = *chosen;
   v1::ListTrialsRequest request;
   request.set_parent(job.name());
+  if (!options.definition.empty()) request.set_filter(absl::StrCat("definition = \"", options.definition, "\""));
   request.set_include_measurements(options.kind == "all" || options.kind == "curves");
   const auto trials = FetchTrials(*client, request, 0);
   if (!trials.ok()) return trials.status();
   PlotData data = MakePlotData(job, *trials);
+  if (!options.definition.empty()) absl::StrAppend(&data.job, "-", options.definition);
   if (options.kind == "all" || IsOfModel(options.kind)) {
     auto model = FetchModel(*client, job, options);
     if (model.ok()) {

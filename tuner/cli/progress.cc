@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "tuner/cli/definition_view.h"
 #include "tuner/cli/job_view.h"
 #include "tuner/cli/outcome_view.h"
 #include "tuner/cli/text.h"
@@ -135,8 +136,11 @@ std::optional<absl::Duration> JobProgress::TimeLeft() const {
   return run_time_ / timed_trials_ * left / parallel;
 }
 
-std::string TrialLine(const v1::Trial& trial, const v1::TuningJob& job) {
-  std::string line = absl::StrCat("trial ", trial.number(), " ", StateText(trial.state()));
+std::string TrialLine(const v1::Trial& trial, const v1::TuningJob& whole) {
+  const v1::TuningJob job = JobOfDefinition(whole, trial.definition());
+  std::string line = absl::StrCat("trial ", trial.number(), " ",
+                                  trial.definition().empty() ? "" : absl::StrCat("of ", trial.definition(), " "),
+                                  StateText(trial.state()));
   if (const std::string values = ValuesText(job.spec(), trial); !values.empty()) absl::StrAppend(&line, "  ", values);
   if (RunTime(trial) > absl::ZeroDuration()) absl::StrAppend(&line, " in ", DurationText(RunTime(trial)));
   absl::StrAppend(&line, "  ", ParametersText(trial, ParameterNames(job.spec())));
@@ -168,12 +172,19 @@ std::vector<std::string> ProgressLines(const JobProgress& progress, absl::Time n
   lines.push_back(Shortened(line, width));
   if (job.has_best_trial()) {
     const v1::Trial& best = job.best_trial();
-    const std::string text = absl::StrCat("best ", Number(best.objective()), " (trial ", best.number(), ")  ",
+    const std::string of = best.definition().empty() ? "" : absl::StrCat(" of ", best.definition());
+    const std::string text = absl::StrCat("best ", Number(best.objective()), " (trial ", best.number(), of, ")  ",
                                           ParametersText(best, ParameterNames(job.spec())));
     lines.push_back(printer.Green(Shortened(Printable(text), width)));
   } else if (job.front_size() > 0) {
     const std::string text = absl::StrCat(job.front_size(), " trials on the Pareto front");
     lines.push_back(printer.Green(Shortened(text, width)));
+  }
+  for (const v1::DefinitionResult& result : job.definitions()) {
+    if (!result.has_best_trial() || job.has_best_trial()) continue;
+    const std::string text = absl::StrCat("best of ", result.name(), " ", Number(result.best_trial().objective()),
+                                          " (trial ", result.best_trial().number(), ")");
+    lines.push_back(printer.Green(Shortened(Printable(text), width)));
   }
   if (!job.paused_reason().empty()) {
     lines.push_back(printer.Yellow(Shortened(Printable(absl::StrCat("paused: ", job.paused_reason())), width)));

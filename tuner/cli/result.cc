@@ -1,6 +1,7 @@
 #include "tuner/cli/result.h"
 
 #include "absl/strings/str_cat.h"
+#include "tuner/cli/definition_view.h"
 #include "tuner/cli/errors.h"
 #include "tuner/cli/job_view.h"
 #include "tuner/cli/outcome_view.h"
@@ -18,12 +19,18 @@ void PrintBest(Printer& printer, const v1::TuningJob& job) {
   }
   if (!job.has_best_trial()) {
     printer.out() << Printable(NoBestText(job)) << "\n";
-    return;
+  } else {
+    const v1::Trial& best = job.best_trial();
+    const v1::TuningJob of = JobOfDefinition(job, best.definition());
+    printer.out() << "Best: trial " << best.number()
+                  << (best.definition().empty() ? "" : absl::StrCat(" of ", best.definition())) << ", "
+                  << Printable(of.spec().objective().metric()) << " = " << printer.Green(Number(best.objective()))
+                  << "\n\n";
+    printer.Print(ParameterTable(best, ParameterNames(of.spec())));
   }
-  const v1::Trial& best = job.best_trial();
-  printer.out() << "Best: trial " << best.number() << ", " << Printable(job.spec().objective().metric()) << " = "
-                << printer.Green(Number(best.objective())) << "\n\n";
-  printer.Print(ParameterTable(best, ParameterNames(job.spec())));
+  if (job.definitions().empty()) return;
+  printer.out() << "\n";
+  printer.Print(DefinitionTable(job));
 }
 
 void PrintNext(Printer& printer, const v1::TuningJob& job) {
@@ -33,14 +40,17 @@ void PrintNext(Printer& printer, const v1::TuningJob& job) {
                   << printer.Dim(what) << "\n";
   };
   printer.out() << "\nNext:\n";
-  if (job.spec().additional_objectives().empty()) {
+  const std::vector<const v1::Objective*> objectives = Objectives(job.spec());
+  if (objectives.size() == 1) {
     line(absl::StrCat("tuner trials ", id, " --order-by objective",
-                      job.spec().objective().goal() == v1::Objective::MAXIMIZE ? "\\ desc" : ""),
+                      objectives.front()->goal() == v1::Objective::MAXIMIZE ? "\\ desc" : ""),
          "every trial, best first");
   } else {
-    line(absl::StrCat("tuner trials ", id), "every trial, those on the front marked");
+    line(absl::StrCat("tuner trials ", id),
+         job.definitions().empty() ? "every trial, those on the front marked" : "every trial, the best ones marked");
   }
-  line(absl::StrCat("tuner plot ", id), "pictures of what happened");
+  const std::string first = job.definitions().empty() ? "" : absl::StrCat(" --definition ", job.definitions(0).name());
+  line(absl::StrCat("tuner plot ", id, first), "pictures of what happened");
   if (job.has_best_trial() && !ArtifactPath(job.best_trial()).empty())
     line(absl::StrCat("tuner best ", id, " --fetch DIR"), "the best trial's files");
 }

@@ -101,8 +101,8 @@ absl::StatusOr<int> FollowToEnd(Context& context, Client& client, const std::str
                            "` looks at it again, `tuner stop ", id, "` ends it."));
     return kInterrupted;
   }
-  if (end->job.front_size() > 0) {
-    // A watch tells how many there are, not which.
+  if (end->job.front_size() > 0 || !end->job.definitions().empty()) {
+    // A watch tells how many there are on the front, and the numbers of definitions' best trials, but not all of them.
     auto whole = FetchJob(client, job_name);
     if (!whole.ok()) return whole.status();
     end->job = *std::move(whole);

@@ -12,6 +12,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "google/protobuf/util/json_util.h"
+#include "proto/convert.h"
+#include "tuner/cli/definition_view.h"
 #include "tuner/cli/job_view.h"
 #include "tuner/cli/outcome_view.h"
 #include "tuner/cli/text.h"
@@ -24,6 +26,8 @@ const char* const kOwnColumns[] = {"number",      "state",       "origin",   "ob
 // Only where there are constraints, or several objectives.
 const char* const kKeepsConstraints = "keeps_constraints";
 const char* const kOnFront = "on_pareto_front";
+// Only in jobs with definitions.
+const char* const kDefinition = "definition";
 
 bool IsOwnColumn(const std::string& name) {
   return std::find(std::begin(kOwnColumns), std::end(kOwnColumns), name) != std::end(kOwnColumns) ||
@@ -44,11 +48,42 @@ std::string UtcText(const google::protobuf::Timestamp& time) {
 // What a row or object says, by column.
 using Fields = std::map<std::string, google::protobuf::Value>;
 
-std::map<std::string, const v1::Parameter*> ParametersByName(const v1::TuningJobSpec& spec) {
-  std::map<std::string, const v1::Parameter*> by_name;
-  for (const v1::Parameter* parameter : AllParameters(spec)) by_name[parameter->name()] = parameter;
-  return by_name;
-}
+// What a row of a definition is read by; of the job itself, if it has only one.
+struct Definition {
+  v1::TuningJobSpec spec;
+  std::map<std::string, const v1::Parameter*> parameters;  // of `spec`, by name
+};
+
+// By name.
+class Definitions {
+ public:
+  explicit Definitions(const v1::TuningJobSpec& spec) : several_(!spec.definitions().empty()) {
+    Add("", spec);
+    for (int i = 0; i < spec.definitions_size(); ++i) {
+      Add(spec.definitions(i).name(), convert::DefinitionAsJob(spec, i));
+    }
+  }
+  bool several() const { return several_; }
+  // INVALID_ARGUMENT: there is none of that name.
+  absl::StatusOr<const Definition*> Find(const std::string& name) const {
+    const auto found = all_.find(name);
+    if (found != all_.end() && (!several_ || !name.empty())) return &found->second;
+    return absl::InvalidArgumentError(
+        absl::StrCat(kDefinition, ": \"", name, "\" should be one of ", DefinitionNames(all_.at("").spec), "."));
+  }
+
+ private:
+  void Add(const std::string& name, v1::TuningJobSpec spec) {
+    Definition& definition = all_[name];
+    definition.spec = std::move(spec);
+    for (const v1::Parameter* parameter : AllParameters(definition.spec)) {
+      definition.parameters[parameter->name()] = parameter;
+    }
+  }
+
+  bool several_;
+  std::map<std::string, Definition> all_;
+};
 
 // One trial, or nullopt for one that has not ended by itself, or has the result of another one.
 absl::StatusOr<std::optional<v1::Trial>> TrialOf(const v1::TuningJobSpec& spec,
@@ -104,10 +139,17 @@ absl::StatusOr<std::optional<v1::Trial>> TrialOf(const v1::TuningJobSpec& spec,
   return std::optional<v1::Trial>(std::move(trial));
 }
 
-absl::Status Add(const v1::TuningJobSpec& spec, const std::map<std::string, const v1::Parameter*>& parameters,
-                 const Fields& fields, const std::string& where, ImportedTrials& imported) {
-  auto trial = TrialOf(spec, parameters, fields);
+absl::Status Add(const Definitions& definitions, Fields fields, const std::string& where, ImportedTrials& imported) {
+  std::string name;
+  if (definitions.several()) {
+    if (const auto field = fields.find(kDefinition); field != fields.end()) name = ValueText(field->second);
+    fields.erase(kDefinition);
+  }
+  const auto definition = definitions.Find(name);
+  if (!definition.ok()) return absl::InvalidArgumentError(absl::StrCat(where, ": ", definition.status().message()));
+  auto trial = TrialOf((*definition)->spec, (*definition)->parameters, fields);
   if (!trial.ok()) return absl::InvalidArgumentError(absl::StrCat(where, ": ", trial.status().message()));
+  if (*trial) (*trial)->set_definition(name);
   if (*trial) {
     imported.trials.push_back(**std::move(trial));
   } else {
@@ -117,7 +159,7 @@ absl::Status Add(const v1::TuningJobSpec& spec, const std::map<std::string, cons
 }
 
 // An object of the list: flat, or a trial as the API writes it.
-Fields FieldsOf(const google::protobuf::Struct& object) {
+Fields FieldsOf(const google::protobuf::Struct& object, bool several) {
   Fields fields;
   for (const auto& [name, value] : object.fields()) {
     if ((name == "parameters" || name == "final_metrics") && value.has_struct_value()) {
@@ -130,9 +172,10 @@ Fields FieldsOf(const google::protobuf::Struct& object) {
   }
   // The API's own scalars that are no metrics.
   if (object.fields().count("parameters") > 0) {
-    for (const char* name : {"name", "start_time", "run_time", "resource", "ordinal", "definition", "measurement_count",
-                             "steps_run", "steps_repeated"})
+    for (const char* name :
+         {"name", "start_time", "run_time", "resource", "ordinal", "measurement_count", "steps_run", "steps_repeated"})
       fields.erase(name);
+    if (!several) fields.erase(kDefinition);
   }
   return fields;
 }
@@ -170,6 +213,8 @@ std::string TrialsToCsv(const v1::TuningJob& job, const v1::ListTrialsResponse& 
            "\n";
   };
   std::vector<std::string> titles(std::begin(kOwnColumns), std::end(kOwnColumns));
+  const bool of_definitions = !job.spec().definitions().empty();
+  if (of_definitions) titles.insert(titles.begin() + 1, kDefinition);
   const bool constrained = !job.spec().outcome_constraints().empty();
   const bool several = !job.spec().additional_objectives().empty();
   if (constrained) titles.push_back(kKeepsConstraints);
@@ -187,6 +232,7 @@ std::string TrialsToCsv(const v1::TuningJob& job, const v1::ListTrialsResponse& 
                                       UtcText(trial.create_time()),
                                       UtcText(trial.end_time()),
                                       trial.reason()};
+    if (of_definitions) cells.insert(cells.begin() + 1, trial.definition());
     const bool completed = trial.state() == v1::Trial::COMPLETED;
     const auto truth = [&](bool value) { return !completed ? "" : value ? "true" : "false"; };
     if (constrained) cells.push_back(truth(BrokenText(job.spec(), trial).empty()));
@@ -210,7 +256,7 @@ absl::StatusOr<ImportedTrials> TrialsFromCsv(const v1::TuningJobSpec& spec, cons
   if (rows->empty())
     return absl::InvalidArgumentError(
         "the file is empty. Its first line should name the columns: parameters and metrics.");
-  const auto parameters = ParametersByName(spec);
+  const Definitions definitions(spec);
   const std::vector<std::string>& titles = rows->front();
   ImportedTrials imported;
   for (size_t i = 1; i < rows->size(); ++i) {
@@ -224,7 +270,7 @@ absl::StatusOr<ImportedTrials> TrialsFromCsv(const v1::TuningJobSpec& spec, cons
       if (!row[column].empty())
         fields[std::string(absl::StripAsciiWhitespace(titles[column]))].set_string_value(row[column]);
     }
-    if (auto status = Add(spec, parameters, fields, where, imported); !status.ok()) return status;
+    if (auto status = Add(definitions, std::move(fields), where, imported); !status.ok()) return status;
   }
   return imported;
 }
@@ -242,14 +288,15 @@ absl::StatusOr<ImportedTrials> TrialsFromJson(const v1::TuningJobSpec& spec, con
   if (!list->has_list_value())
     return absl::InvalidArgumentError(
         "the file should be a list of objects, or {\"trials\": [...]} as export writes it.");
-  const auto parameters = ParametersByName(spec);
+  const Definitions definitions(spec);
   ImportedTrials imported;
   for (int i = 0; i < list->list_value().values_size(); ++i) {
     const google::protobuf::Value& value = list->list_value().values(i);
     const std::string where = absl::StrCat("trials[", i, "]");
     if (!value.has_struct_value())
       return absl::InvalidArgumentError(absl::StrCat(where, " should be an object of parameters and metrics."));
-    if (auto status = Add(spec, parameters, FieldsOf(value.struct_value()), where, imported); !status.ok())
+    if (auto status = Add(definitions, FieldsOf(value.struct_value(), definitions.several()), where, imported);
+        !status.ok())
       return status;
   }
   return imported;

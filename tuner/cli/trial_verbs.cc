@@ -1,12 +1,14 @@
 // trials, best, logs.
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "tuner/cli/definition_view.h"
 #include "tuner/cli/errors.h"
 #include "tuner/cli/job_view.h"
 #include "tuner/cli/outcome_view.h"
@@ -29,12 +31,22 @@ Table TrialTable(const v1::ListTrialsResponse& trials, const v1::TuningJob* job)
   const bool with_job = job == nullptr;
   const auto names = job ? ParameterNames(job->spec()) : std::vector<std::string>();
   const auto metrics = job ? FurtherMetrics(job->spec()) : std::vector<std::string>();
-  const bool marked = !metrics.empty() || (job && !job->spec().outcome_constraints().empty());
+  const bool several = job != nullptr && !job->spec().definitions().empty();
+  const bool marked = several || !metrics.empty() || (job && !job->spec().outcome_constraints().empty());
+  std::map<std::string, v1::TuningJob> definitions;
+  if (several) {
+    for (const v1::DefinitionResult& result : job->definitions()) {
+      definitions.emplace(result.name(), JobOfDefinition(*job, result.name()));
+    }
+  }
   std::vector<Column> columns;
   if (with_job) columns.push_back({"JOB", Align::kLeft, true});
-  columns.insert(columns.end(), {{"TRIAL", Align::kRight}, {"STATE"}});
+  columns.push_back({"TRIAL", Align::kRight});
+  if (several) columns.push_back({"DEFINITION"});
+  columns.push_back({"STATE"});
   // Where several metrics decide, each column says which it is.
-  columns.push_back({metrics.empty() ? "OBJECTIVE" : Printable(job->spec().objective().metric()), Align::kRight});
+  const bool named = !metrics.empty() && !several;
+  columns.push_back({named ? Printable(job->spec().objective().metric()) : "OBJECTIVE", Align::kRight});
   for (const std::string& metric : metrics) columns.push_back({Printable(metric), Align::kRight});
   if (metrics.empty()) columns.push_back({"BEST", Align::kRight});
   if (marked) columns.push_back({"MARK"});
@@ -50,6 +62,7 @@ Table TrialTable(const v1::ListTrialsResponse& trials, const v1::TuningJob* job)
     std::vector<std::string> cells;
     if (with_job) cells.push_back(JobIdOfTrial(trial));
     cells.push_back(absl::StrCat(trial.number()));
+    if (several) cells.push_back(trial.definition());
     cells.push_back(StateText(trial.state()));
     cells.push_back(trial.has_objective() ? Number(trial.objective()) : "");
     for (const std::string& metric : metrics) {
@@ -57,7 +70,7 @@ Table TrialTable(const v1::ListTrialsResponse& trials, const v1::TuningJob* job)
       cells.push_back(value ? Number(*value) : "");
     }
     if (metrics.empty()) cells.push_back(trial.has_best_objective() ? Number(trial.best_objective()) : "");
-    if (marked) cells.push_back(Mark(*job, trial));
+    if (marked) cells.push_back(Mark(several ? definitions[trial.definition()] : *job, trial));
     cells.push_back(RunTime(trial) > absl::ZeroDuration() ? DurationText(RunTime(trial)) : "");
     if (with_job) {
       std::vector<std::string> all;
@@ -150,6 +163,7 @@ std::string BasisText(const v1::Trial& trial) {
 void PrintTrial(Printer& printer, const v1::Trial& trial, const v1::TuningJob& job, bool with_measurements) {
   const std::string further = FurtherObjectivesText(job.spec(), trial);
   printer.PrintPairs({{"Trial", absl::StrCat(IdOf(job.name()), "/", trial.number())},
+                      {"Definition", trial.definition()},
                       {"State", StateText(trial.state())},
                       {"Reason", trial.reason()},
                       {"Objective", trial.has_objective() ? absl::StrCat(job.spec().objective().metric(), " = ",
@@ -190,7 +204,7 @@ absl::StatusOr<int> ShowTrial(Context& context, const TrialsOptions& options) {
   }
   const auto job = FetchJob(**client, name->substr(0, name->find("/trials/")));
   if (!job.ok()) return job.status();
-  PrintTrial(context.printer(), *trial, *job, true);
+  PrintTrial(context.printer(), *trial, JobOfDefinition(*job, trial->definition()), true);
   return kDone;
 }
 
@@ -235,6 +249,10 @@ absl::StatusOr<int> ListTrials(Context& context, const TrialsOptions& options) {
     request.set_filter(options.filter.empty() ? absl::StrCat("state = ", options.state)
                                               : absl::StrCat("(", options.filter, ") AND state = ", options.state));
   }
+  if (!options.definition.empty()) {
+    const std::string only = absl::StrCat("definition = \"", options.definition, "\"");
+    request.set_filter(request.filter().empty() ? only : absl::StrCat("(", request.filter(), ") AND ", only));
+  }
   request.set_order_by(options.order_by);
   request.set_include_measurements(options.measurements && context.json());
   const auto trials = FetchTrials(**client, request, options.limit);
@@ -247,6 +265,8 @@ absl::StatusOr<int> ListTrials(Context& context, const TrialsOptions& options) {
   v1::TuningJob of;
   if (!all_jobs) {
     auto job = FetchJob(**client, *name);
+    if (!job.ok()) return job.status();
+    if (!options.definition.empty()) job = ChooseDefinition(*job, options.definition);
     if (!job.ok()) return job.status();
     of = *std::move(job);
   }
@@ -284,13 +304,34 @@ absl::StatusOr<int> ShowFront(Context& context, const v1::TuningJob& job, const 
   return kDone;
 }
 
+// What `best` shows of definitions with different objectives.
+absl::StatusOr<int> ShowBests(Context& context, const v1::TuningJob& job, const BestOptions& options) {
+  if (!options.fetch.empty()) return ChooseDefinition(job, "").status();
+  if (context.json()) {
+    v1::ListTrialsResponse bests;
+    for (const v1::DefinitionResult& result : job.definitions()) {
+      if (result.has_best_trial()) *bests.add_trials() = result.best_trial();
+    }
+    context.printer().PrintJson(bests);
+  } else {
+    context.printer().Print(DefinitionTable(job));
+  }
+  return kDone;
+}
+
 }  // namespace
 
 absl::StatusOr<int> ShowBest(Context& context, const BestOptions& options) {
-  const auto opened = OpenJob(context, options.job);
+  auto opened = OpenJob(context, options.job);
   if (!opened.ok()) return opened.status();
-  const v1::TuningJob& job = opened->job;
+  std::string definition = options.definition;
+  if (definition.empty() && opened->job.has_best_trial()) definition = opened->job.best_trial().definition();
+  if (!options.definition.empty()) {
+    if (auto status = CheckDefinition(opened->job, options.definition); !status.ok()) return status;
+  }
+  const v1::TuningJob job = definition.empty() ? opened->job : JobOfDefinition(opened->job, definition);
   if (job.front_size() > 0) return ShowFront(context, job, options);
+  if (BestCell(job) == "by definition") return ShowBests(context, job, options);
   if (!job.has_best_trial()) {
     return absl::FailedPreconditionError(
         absl::StrCat("job ", IdOf(job.name()), " has no best trial yet. ", NoBestText(job)));

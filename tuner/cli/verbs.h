@@ -101,14 +101,14 @@ struct CompareOptions {
 absl::StatusOr<int> CompareJobs(Context& context, const CompareOptions& options);
 
 struct TrialsOptions {
-  std::string job, filter, order_by, state;
+  std::string job, filter, order_by, state, definition;
   int limit = 100;
   bool measurements = false;
 };
 absl::StatusOr<int> ListTrials(Context& context, const TrialsOptions& options);
 
 struct BestOptions {
-  std::string job, fetch;
+  std::string job, fetch, definition;
 };
 absl::StatusOr<int> ShowBest(Context& context, const BestOptions& options);
 
@@ -129,7 +129,7 @@ absl::StatusOr<int> ExportTrials(Context& context, const TableFileOptions& optio
 absl::StatusOr<int> ImportTrials(Context& context, const TableFileOptions& options);
 
 struct ExplainOptions {
-  std::string job;
+  std::string job, definition;
   std::optional<int> trial;
   std::vector<std::string> at;  // NAME=VALUE
   bool data = false;            // with --output json: what the model was fitted to, too
@@ -137,7 +137,7 @@ struct ExplainOptions {
 absl::StatusOr<int> ExplainJob(Context& context, const ExplainOptions& options);
 
 struct PlotOptions {
-  std::string job, kind = "all", format, out, x, y;
+  std::string job, definition, kind = "all", format, out, x, y;
   int width = 900, height = 560;
 };
 absl::StatusOr<int> PlotJob(Context& context, const PlotOptions& options);

@@ -272,6 +272,9 @@ class TunerImpl : public Tuner {
     absl::StatusOr<std::vector<std::string>> children = storage_->ListChildren(record->header.uid, kMaxChildren);
     if (!children.ok()) return children.status();
     for (const std::string& child : *children) job.add_child_jobs(core::JobName(child));
+    absl::StatusOr<std::vector<core::Trial>> bests = storage_->ReadTrials(job_id, convert::BestOfDefinitions(job));
+    if (!bests.ok()) return bests.status();
+    convert::AddBestOfDefinitions(job_id, *bests, job);
     if (record->header.pareto_front.empty()) return job;
     absl::StatusOr<std::vector<core::Trial>> front =
         storage_->ReadTrials(job_id, core::Thinned(record->header.pareto_front, convert::kMaxFrontTrials));

@@ -56,7 +56,7 @@ struct AdoptedRuns {
   absl::StatusOr<std::vector<bool>> known;
 };
 struct StrategyAnswer {
-  std::string job_uid;
+  std::string strategy_id;
   core::Proposed proposed;
 };
 struct RemovalResult {
@@ -78,12 +78,14 @@ struct KillRequest {};
 using Incoming = std::variant<CreateRequest, PostRequest, DeleteRequest, AdoptedRuns, StrategyAnswer, RemovalResult,
                               NeverStarted, executors::RunEvent, DeliveryResult, PreemptRequest, KillRequest>;
 
-// Every trial that has not ended, in order of number.
-std::vector<strategies::PendingTrial> PendingTrials(const core::JobState& state) {
+// Every trial of a definition that has not ended, in order of number.
+std::vector<strategies::PendingTrial> PendingTrials(const core::JobState& state, int definition) {
+  const std::string& name = core::DefinitionAt(state.spec(), definition).definition;
   std::vector<strategies::PendingTrial> pending;
   for (const std::set<int32_t>* numbers : {&state.active(), &state.queued(), &state.paused()}) {
     for (int32_t number : *numbers) {
       const core::Trial& trial = *state.FindTrial(number);
+      if (trial.definition != name) continue;
       pending.push_back({number, trial.parameters, trial.resource, trial.state == core::TrialState::kPaused});
     }
   }
@@ -174,8 +176,8 @@ class EngineImpl : public Engine, public executors::RunListener {
     host.clock = env_.clock;
     host.make = env_.make_strategy;
     host.run_fit = env_.run_fit;
-    strategies_ = MakeStrategyHost(std::move(host), [this](const std::string& uid, core::Proposed proposed) {
-      Enqueue(StrategyAnswer{uid, std::move(proposed)});
+    strategies_ = MakeStrategyHost(std::move(host), [this](const std::string& id, core::Proposed proposed) {
+      Enqueue(StrategyAnswer{id, std::move(proposed)});
     });
   }
   ~EngineImpl() override { Shutdown(); }
@@ -238,6 +240,7 @@ class EngineImpl : public Engine, public executors::RunListener {
   void Install(JobRunner& job, core::JobSpec spec, storage::LoadedJob loaded);
   void FailCalls(JobRunner& job, const absl::Status& status);
   void Suspend(JobRunner& job, const absl::Status& why);
+  void DropStrategies(const JobRunner& job);
   void Unload(const std::string& job_id);
   void RenewOwnership(absl::Time now);
   Dispatcher* DispatcherOf(const std::string& executor) const;
@@ -389,7 +392,7 @@ void EngineImpl::Take(Incoming incoming) {
       for (auto& [name, dispatcher] : dispatchers_) dispatcher->SlotFreed();
     }
   } else if (auto* answer = std::get_if<StrategyAnswer>(&incoming)) {
-    auto job_id = job_of_uid_.find(answer->job_uid);
+    auto job_id = job_of_uid_.find(JobUidOf(answer->strategy_id));
     if (job_id != job_of_uid_.end()) Deliver(job_id->second, std::move(answer->proposed), nullptr);
   } else if (auto* result = std::get_if<DeliveryResult>(&incoming)) {
     auto job_id = job_of_uid_.find(result->job_uid);
@@ -441,6 +444,7 @@ void EngineImpl::TakeCreate(CreateRequest request) {
   header = std::get<core::JobPut>(core::FirstChanges(std::move(header), env_.clock->Now())[0]).header;
   absl::StatusOr<core::JobSpec> spec = env_.parse_spec(header);
   if (!spec.ok()) return request.done(spec.status());
+  header.definitions.resize(static_cast<size_t>(core::DefinitionCount(*spec)));
   if (absl::Status status = env_.storage->CreateJob(header, request.parents); !status.ok()) return request.done(status);
   JobRunner& job = Runner(header.job_id);
   absl::Status status = Load(job);
@@ -462,9 +466,9 @@ void EngineImpl::TakeDelete(DeleteRequest request) {
   if (status.ok()) {
     for (auto& [name, dispatcher] : dispatchers_) dispatcher->Remove(request.job_id, record->header.uid);
     removals_.erase(request.job_id);
-    strategies_->Drop(record->header.uid);
     job_of_uid_.erase(record->header.uid);
     if (auto it = jobs_.find(request.job_id); it != jobs_.end()) {
+      DropStrategies(*it->second);
       FailCalls(*it->second, absl::NotFoundError("the job was deleted"));
       jobs_.erase(it);
     }
@@ -552,10 +556,14 @@ absl::Status EngineImpl::Load(JobRunner& job) {
     return absl::DataLossError(absl::StrCat("the stored specification cannot be read: ", spec.status().message()));
   }
   if (core::ComparesCurves(spec->early_stopping)) {
-    absl::StatusOr<std::vector<core::MeasurementPut>> curves =
-        env_.storage->ReadMetric(job.job_id, spec->objective.metric);
-    if (!curves.ok()) return curves.status();
-    std::ranges::move(*curves, std::back_inserter(loaded->measurements));
+    absl::btree_set<std::string> metrics;
+    for (int i = 0; i < core::DefinitionCount(*spec); ++i)
+      metrics.insert(core::DefinitionAt(*spec, i).objective.metric);
+    for (const std::string& metric : metrics) {
+      absl::StatusOr<std::vector<core::MeasurementPut>> curves = env_.storage->ReadMetric(job.job_id, metric);
+      if (!curves.ok()) return curves.status();
+      std::ranges::move(*curves, std::back_inserter(loaded->measurements));
+    }
   }
   if (absl::Status status = AttachParents(*env_.storage, job.job_id, *spec); !status.ok()) return status;
   job.epoch = *epoch;
@@ -584,7 +592,10 @@ void EngineImpl::Install(JobRunner& job, core::JobSpec spec, storage::LoadedJob 
   }
   job_of_uid_[state.header().uid] = job.job_id;
 
-  strategies_->Build(state.header().uid, state.spec(), HistoryOf(state.trials()));
+  for (int i = 0; i < state.definition_count(); ++i) {
+    const core::JobSpec& definition = core::DefinitionAt(state.spec(), i);
+    strategies_->Build(StrategyId(state, i), definition, HistoryOf(state.trials(), definition.definition));
+  }
 
   job.phase = JobRunner::Phase::kAdopting;
   job.adopted.clear();
@@ -593,7 +604,7 @@ void EngineImpl::Install(JobRunner& job, core::JobSpec spec, storage::LoadedJob 
   for (int32_t number : state.active()) {
     const core::Trial& trial = *state.FindTrial(number);
     const core::Attempt& attempt = trial.attempts.back();
-    if (state.external(attempt.executor_index)) continue;
+    if (state.external(trial)) continue;
     const executors::RunId id = MakeRunId(state, {number, attempt.number});
     if (job.attached.contains(id)) {
       job.adopted.push_back({number, attempt.number});
@@ -739,8 +750,8 @@ void EngineImpl::Suspend(JobRunner& job, const absl::Status& why) {
   job.retry_time = absl::IsAborted(why) ? env_.clock->Now() : env_.clock->Now() + wait;
   job.wake = absl::InfiniteFuture();
   job.unload_time = absl::InfiniteFuture();
+  DropStrategies(job);
   if (job.state != nullptr) {
-    strategies_->Drop(job.state->header().uid);
     // Whether the last commit is in storage is not known: what was active before or is now may go on.
     for (auto& [name, slot] : job.shared_slots) slot.held = std::max(slot.held, ActiveOn(*job.state, name));
   }
@@ -799,16 +810,17 @@ void EngineImpl::ActOn(JobRunner& job) {
       RemoveArtifacts(job, *removal);
     } else if (const auto* tell = std::get_if<core::TellStrategy>(&effect)) {
       const core::Trial& trial = *state.FindTrial(tell->trial);
+      const std::string strategy = StrategyId(state, core::DefinitionIndex(state.spec(), trial));
       if (tell->rung) {
-        strategies_->Observe(state.header().uid, AtRung(trial, *tell->rung));
+        strategies_->Observe(strategy, AtRung(trial, *tell->rung));
       } else {
-        strategies_->Observe(state.header().uid, strategies::Finished{trial});
+        strategies_->Observe(strategy, strategies::Finished{trial});
       }
       for (const core::Attempt& attempt : trial.attempts) {
         if (attempt.end_time) job.attached.erase(MakeRunId(state, {trial.number, attempt.number}));
       }
     } else if (const auto* ask = std::get_if<core::AskStrategy>(&effect)) {
-      strategies_->Ask(state.header().uid, *ask, PendingTrials(state));
+      strategies_->Ask(StrategyId(state, ask->definition), *ask, PendingTrials(state, ask->definition));
     } else if (const auto* wake = std::get_if<core::WakeAt>(&effect)) {
       job.wake = wake->time;
     } else if (const auto* send = std::get_if<core::SendNotification>(&effect)) {
@@ -836,8 +848,10 @@ void EngineImpl::RemoveArtifacts(JobRunner& job, const core::RemoveArtifacts& re
 bool EngineImpl::IsInput(const std::string& job_id, const std::string& artifact_path) const {
   for (const auto& [id, job] : jobs_) {
     if (job->state == nullptr || core::IsTerminal(job->state->header().status)) continue;
-    for (const core::Channel& input : job->state->spec().trial.inputs) {
-      if (input.best_artifact_of == job_id && input.path.rfind(artifact_path + "/", 0) == 0) return true;
+    for (int d = 0; d < job->state->definition_count(); ++d) {
+      for (const core::Channel& input : core::DefinitionAt(job->state->spec(), d).trial.inputs) {
+        if (input.best_artifact_of == job_id && input.path.rfind(artifact_path + "/", 0) == 0) return true;
+      }
     }
   }
   return false;
@@ -883,12 +897,18 @@ bool EngineImpl::AwaitNotifications(absl::Duration most) {
 void EngineImpl::ExpectNextAsk(JobRunner& job) {
   const core::JobState& state = *job.state;
   const core::JobHeader& header = state.header();
-  const bool may_ask = header.status == core::JobStatus::kRunning && !header.import_only && !header.exhausted &&
-                       !state.live.ask && state.live.start_allowed && !state.live.preempted && state.queued().empty() &&
+  const bool may_ask = header.status == core::JobStatus::kRunning && !header.import_only && state.live.start_allowed &&
+                       !state.live.preempted && state.queued().empty() &&
                        static_cast<int>(state.active().size()) < header.limits.max_parallel_trials &&
                        (!header.limits.max_trials || state.started() + state.queued_new() < *header.limits.max_trials);
-  if (!may_ask || !strategies_->WantsExpectations(header.uid)) return;
-  strategies_->Expect(header.uid, core::AskStrategy{header.next_ordinal, 1}, PendingTrials(state));
+  for (int i = 0; may_ask && i < state.definition_count(); ++i) {
+    const core::DefinitionProgress& progress = header.definitions[i];
+    const std::string strategy = StrategyId(state, i);
+    if (progress.exhausted || state.live.strategies[i].ask || !strategies_->WantsExpectations(strategy)) continue;
+    core::AskStrategy ask{progress.next_ordinal, 1};
+    ask.definition = i;
+    strategies_->Expect(strategy, ask, PendingTrials(state, i));
+  }
 }
 
 void EngineImpl::GiveAnswer(JobRunner& job, core::Answer& answer) {
@@ -909,11 +929,16 @@ void EngineImpl::GiveAnswer(JobRunner& job, core::Answer& answer) {
   done(std::move(reply));
 }
 
+void EngineImpl::DropStrategies(const JobRunner& job) {
+  if (job.state == nullptr) return;
+  for (int i = 0; i < job.state->definition_count(); ++i) strategies_->Drop(StrategyId(*job.state, i));
+}
+
 void EngineImpl::Unload(const std::string& job_id) {
   JobRunner& job = *jobs_.at(job_id);
   if (!job.mailbox.empty()) return;
   if (job.state->header().next_artifact_removal) removals_[job_id] = *job.state->header().next_artifact_removal;
-  strategies_->Drop(job.state->header().uid);
+  DropStrategies(job);
   job_of_uid_.erase(job.state->header().uid);
   // A job that could not be given up is taken over by whoever comes next, when the lease is over.
   env_.storage->ReleaseJob(job_id, job.epoch).IgnoreError();

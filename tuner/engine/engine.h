@@ -114,8 +114,8 @@ class Engine {
   virtual void KillAll() = 0;
 
   // Waits until everybody has been told what they are to be told of the loaded jobs, and what is to be removed of their
-  // artefacts now is gone, at most for `most`. False: some is left, which the next server goes on with. Before Shutdown;
-  // only with own_threads.
+  // artefacts now is gone, at most for `most`. False: some is left, which the next server goes on with. Before
+  // Shutdown; only with own_threads.
   virtual bool AwaitNotifications(absl::Duration most) = 0;
 
   // Drains: takes no calls any more (UNAVAILABLE), commits what is in the mailboxes, gives the jobs up, and leaves

@@ -17,7 +17,7 @@ strategies::RungReached AtRung(const core::Trial& trial, int32_t rung) {
   return {std::move(then)};
 }
 
-std::vector<strategies::Observation> HistoryOf(absl::Span<const core::Trial> trials) {
+std::vector<strategies::Observation> HistoryOf(absl::Span<const core::Trial> trials, const std::string& definition) {
   // A result of a rung comes after `finished_before` finished trials; the n-th finished one after n - 1 of them.
   struct Place {
     int64_t finished = 0;
@@ -27,6 +27,7 @@ std::vector<strategies::Observation> HistoryOf(absl::Span<const core::Trial> tri
   };
   std::vector<Place> places;
   for (const core::Trial& trial : trials) {
+    if (trial.definition != definition) continue;
     for (size_t i = 0; i < trial.rungs.size(); ++i) {
       places.push_back({trial.rungs[i].finished_before, trial.rungs[i].seq, &trial, static_cast<int32_t>(i)});
     }

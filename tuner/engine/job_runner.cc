@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace tuner::engine {
 
 core::Changes Coalesce(core::Changes changes) {
@@ -29,9 +31,15 @@ executors::RunId MakeRunId(const core::JobState& state, core::RunRef run) {
   return {state.header().job_id, state.header().uid, run.trial, run.attempt};
 }
 
+std::string StrategyId(const core::JobState& state, int definition) {
+  return absl::StrCat(state.header().uid, "/", definition);
+}
+
+std::string JobUidOf(const std::string& strategy_id) { return strategy_id.substr(0, strategy_id.rfind('/')); }
+
 executors::RunSpec MakeRunSpec(const core::JobState& state, const core::Trial& trial,
                                const ServiceEnvironment& service_environment) {
-  const core::JobSpec& job = state.spec();
+  const core::JobSpec& job = state.spec_of(trial);
   const core::Attempt& attempt = trial.attempts.back();
   executors::RunSpec spec;
   spec.id = MakeRunId(state, {trial.number, attempt.number});
@@ -46,6 +54,7 @@ executors::RunSpec MakeRunSpec(const core::JobState& state, const core::Trial& t
   spec.inputs = job.trial.inputs;
   spec.environment = job.trial.environment;
   spec.service_environment = service_environment(spec.id);
+  if (!trial.definition.empty()) spec.service_environment["TUNER_DEFINITION"] = trial.definition;
   if (trial.resource > 0) {
     spec.service_environment["TUNER_RESOURCE"] = std::to_string(trial.resource);
     if (job.resources && !job.resources->parameter.empty()) {

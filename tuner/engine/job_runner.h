@@ -69,4 +69,8 @@ int ActiveOn(const core::JobState& state, const std::string& executor);
 // When the last trial was launched there; InfinitePast: none was.
 absl::Time LastLaunchOn(const core::JobState& state, const std::string& executor);
 
+// What the strategy host knows the strategy of a job's definition by, and whose it is.
+std::string StrategyId(const core::JobState& state, int definition);
+std::string JobUidOf(const std::string& strategy_id);
+
 }  // namespace tuner::engine

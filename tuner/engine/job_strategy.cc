@@ -8,6 +8,7 @@ namespace {
 
 core::Proposed ToProposed(const core::AskStrategy& ask, absl::StatusOr<strategies::Proposals> result) {
   core::Proposed proposed;
+  proposed.definition = ask.definition;
   proposed.first_ordinal = ask.first_ordinal;
   if (!result.ok()) {
     proposed.error = result.status();

@@ -10,6 +10,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "core/definitions.h"
 #include "tuner/engine/history.h"
 
 namespace tuner::engine {
@@ -63,11 +64,14 @@ class PastStrategy {
   int64_t observed_ = 0;
 };
 
+using TrialsByNumber = absl::flat_hash_map<int32_t, const core::Trial*>;
+
+// What the strategy of one definition proposed; adds to the report of the whole job.
 class Replayer {
  public:
-  Replayer(const core::JobSpec& spec, absl::flat_hash_map<int32_t, const core::Trial*> trials,
-           std::vector<strategies::Observation> history, const MakeStrategy& make)
-      : spec_(spec), trials_(std::move(trials)), past_(spec, make, std::move(history)) {}
+  Replayer(const core::JobSpec& spec, const TrialsByNumber& trials, std::vector<strategies::Observation> history,
+           const MakeStrategy& make, ReplayReport& report)
+      : spec_(spec), trials_(trials), past_(spec, make, std::move(history)), report_(report) {}
 
   // Trials that one call of the strategy proposed.
   absl::Status Recompute(absl::Span<const core::Trial* const> batch) {
@@ -97,8 +101,6 @@ class Replayer {
     }
     return absl::OkStatus();
   }
-
-  ReplayReport& report() { return report_; }
 
  private:
   static absl::Status About(const core::Trial& trial, const absl::Status& status) {
@@ -151,42 +153,51 @@ class Replayer {
   }
 
   const core::JobSpec& spec_;
-  const absl::flat_hash_map<int32_t, const core::Trial*> trials_;  // by number
+  const TrialsByNumber& trials_;
   PastStrategy past_;
-  ReplayReport report_;
+  ReplayReport& report_;
 };
 
-}  // namespace
-
-absl::StatusOr<ReplayReport> Replay(const core::JobSpec& spec, std::vector<core::Trial> trials,
-                                    const MakeStrategy& make, const std::function<bool()>& cancelled) {
-  absl::flat_hash_map<int32_t, const core::Trial*> by_number;
-  std::vector<const core::Trial*> proposed;
-  int not_recorded = 0;
-  for (const core::Trial& trial : trials) {
-    by_number.emplace(trial.number, &trial);
-    if (!trial.ordinal) continue;
-    if (trial.basis.asked_count > 0) {
-      proposed.push_back(&trial);
-    } else {
-      ++not_recorded;
-    }
-  }
-  std::sort(proposed.begin(), proposed.end(), [](const auto* a, const auto* b) { return *a->ordinal < *b->ordinal; });
-
-  Replayer replayer(spec, std::move(by_number), HistoryOf(trials), make);
-  replayer.report().not_recorded = not_recorded;
+// `proposed` by its strategy, in order of ordinals.
+absl::Status ReplayDefinition(Replayer& replayer, absl::Span<const core::Trial* const> proposed,
+                              const std::function<bool()>& cancelled) {
   for (auto begin = proposed.begin(); begin != proposed.end();) {
     if (cancelled && cancelled()) return absl::CancelledError("the replay was cancelled");
     const auto end = std::find_if(begin, proposed.end(), [&](const core::Trial* trial) {
       return trial->basis.first_ordinal != (*begin)->basis.first_ordinal;
     });
-    if (absl::Status status = replayer.Recompute({&*begin, static_cast<size_t>(end - begin)}); !status.ok()) {
+    if (absl::Status status = replayer.Recompute({begin, static_cast<size_t>(end - begin)}); !status.ok()) {
       return status;
     }
     begin = end;
   }
-  return std::move(replayer.report());
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<ReplayReport> Replay(const core::JobSpec& spec, std::vector<core::Trial> trials,
+                                    const MakeStrategy& make, const std::function<bool()>& cancelled) {
+  ReplayReport report;
+  TrialsByNumber by_number;
+  std::vector<std::vector<const core::Trial*>> proposed(static_cast<size_t>(core::DefinitionCount(spec)));
+  for (const core::Trial& trial : trials) {
+    by_number.emplace(trial.number, &trial);
+    if (!trial.ordinal) continue;
+    if (trial.basis.asked_count > 0) {
+      proposed[core::DefinitionIndex(spec, trial)].push_back(&trial);
+    } else {
+      ++report.not_recorded;
+    }
+  }
+  for (int i = 0; i < core::DefinitionCount(spec); ++i) {
+    std::ranges::sort(proposed[i], {}, [](const core::Trial* trial) { return *trial->ordinal; });
+    const core::JobSpec& definition = core::DefinitionAt(spec, i);
+    Replayer replayer(definition, by_number, HistoryOf(trials, definition.definition), make, report);
+    absl::Status status = ReplayDefinition(replayer, proposed[i], cancelled);
+    if (!status.ok()) return status;
+  }
+  return report;
 }
 
 }  // namespace tuner::engine

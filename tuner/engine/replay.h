@@ -36,7 +36,7 @@ struct ReplayReport {
   int different = 0;     // not identical under the same fingerprint, or not close
   int not_recorded = 0;  // by an earlier version, which kept less of the basis
   absl::btree_map<core::Basis::Kind, int> by_kind;
-  std::optional<ReplayDifference> first_difference;  // in order of ordinals
+  std::optional<ReplayDifference> first_difference;  // in order of definitions, then of ordinals
   std::string fingerprint;                           // of this program on this machine
   absl::btree_set<std::string> other_fingerprints;   // that were recorded
 };

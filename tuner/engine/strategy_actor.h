@@ -60,9 +60,9 @@ struct Fit {
 // One job's strategy with what it is to do. At most one thread at a time holds an actor, and it alone touches the
 // strategy.
 struct Actor {
-  explicit Actor(std::string uid) : job_uid(std::move(uid)) {}
+  explicit Actor(std::string uid) : strategy_id(std::move(uid)) {}
 
-  const std::string job_uid;
+  const std::string strategy_id;
   std::atomic<bool> dropped{false};
   JobStrategy strategy;  // of the thread that holds the actor
 

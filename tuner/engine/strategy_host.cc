@@ -43,23 +43,23 @@ class StrategyHostImpl : public StrategyHost {
   }
   ~StrategyHostImpl() override { Shutdown(); }
 
-  void Build(const std::string& job_uid, const core::JobSpec& spec,
+  void Build(const std::string& strategy_id, const core::JobSpec& spec,
              std::vector<strategies::Observation> history) override {
-    Drop(job_uid);
-    auto actor = std::make_shared<Actor>(job_uid);
+    Drop(strategy_id);
+    auto actor = std::make_shared<Actor>(strategy_id);
     {
       absl::MutexLock lock(&mutex_);
       if (stopping_) return;
-      actors_[job_uid] = actor;
+      actors_[strategy_id] = actor;
       actor->tasks.push_back(BuildTask{spec, std::move(history)});
       Schedule(actor);
     }
     RunInline();
   }
-  void Observe(const std::string& job_uid, strategies::Observation observation) override {
+  void Observe(const std::string& strategy_id, strategies::Observation observation) override {
     {
       absl::MutexLock lock(&mutex_);
-      const std::shared_ptr<Actor> actor = Find(job_uid);
+      const std::shared_ptr<Actor> actor = Find(strategy_id);
       if (actor == nullptr) return;
       actor->expected.reset();
       StopPreparing(*actor);
@@ -68,16 +68,16 @@ class StrategyHostImpl : public StrategyHost {
     }
     RunInline();
   }
-  void Ask(const std::string& job_uid, const core::AskStrategy& ask,
+  void Ask(const std::string& strategy_id, const core::AskStrategy& ask,
            std::vector<strategies::PendingTrial> pending) override;
-  void Expect(const std::string& job_uid, const core::AskStrategy& ask,
+  void Expect(const std::string& strategy_id, const core::AskStrategy& ask,
               std::vector<strategies::PendingTrial> pending) override;
-  bool WantsExpectations(const std::string& job_uid) const override {
+  bool WantsExpectations(const std::string& strategy_id) const override {
     absl::MutexLock lock(&mutex_);
-    const std::shared_ptr<Actor> actor = Find(job_uid);
+    const std::shared_ptr<Actor> actor = Find(strategy_id);
     return !inline_ && actor != nullptr && actor->has_model;
   }
-  void Drop(const std::string& job_uid) override;
+  void Drop(const std::string& strategy_id) override;
   void Shutdown() override;
   void RunDue() override;
   absl::Time NextDue() const override {
@@ -93,8 +93,8 @@ class StrategyHostImpl : public StrategyHost {
   void RunInline();
 
   // Null: unknown, or shutting down.
-  std::shared_ptr<Actor> Find(const std::string& job_uid) const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-    auto it = actors_.find(job_uid);
+  std::shared_ptr<Actor> Find(const std::string& strategy_id) const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    auto it = actors_.find(strategy_id);
     return it == actors_.end() || stopping_ ? nullptr : it->second;
   }
   void Schedule(const std::shared_ptr<Actor>& actor) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -243,11 +243,11 @@ void StrategyHostImpl::Schedule(const std::shared_ptr<Actor>& actor) {
   turns_.push_back(actor);
 }
 
-void StrategyHostImpl::Ask(const std::string& job_uid, const core::AskStrategy& ask,
+void StrategyHostImpl::Ask(const std::string& strategy_id, const core::AskStrategy& ask,
                            std::vector<strategies::PendingTrial> pending) {
   {
     absl::MutexLock lock(&mutex_);
-    const std::shared_ptr<Actor> actor = Find(job_uid);
+    const std::shared_ptr<Actor> actor = Find(strategy_id);
     if (actor == nullptr) return;
     if (actor->ask != nullptr && actor->ask->question.ask.first_ordinal == ask.first_ordinal) {
       actor->ask->question.ask.deadline = std::min(actor->ask->question.ask.deadline, ask.deadline);
@@ -281,11 +281,11 @@ void StrategyHostImpl::SetDeadline(const std::shared_ptr<Actor>& actor, const st
   if (stop <= now) FireAlarms(now);
 }
 
-void StrategyHostImpl::Expect(const std::string& job_uid, const core::AskStrategy& ask,
+void StrategyHostImpl::Expect(const std::string& strategy_id, const core::AskStrategy& ask,
                               std::vector<strategies::PendingTrial> pending) {
   if (inline_) return;
   absl::MutexLock lock(&mutex_);
-  const std::shared_ptr<Actor> actor = Find(job_uid);
+  const std::shared_ptr<Actor> actor = Find(strategy_id);
   if (actor == nullptr || actor->ask != nullptr) return;
   Question question{ask, std::move(pending)};
   if (actor->expected && actor->expected->SameAs(question)) return;
@@ -332,9 +332,9 @@ void StrategyHostImpl::Forsake(Actor& actor) {
   }
 }
 
-void StrategyHostImpl::Drop(const std::string& job_uid) {
+void StrategyHostImpl::Drop(const std::string& strategy_id) {
   absl::MutexLock lock(&mutex_);
-  auto it = actors_.find(job_uid);
+  auto it = actors_.find(strategy_id);
   if (it == actors_.end()) return;
   Forsake(*it->second);
   fits_.remove(it->second);
@@ -442,7 +442,7 @@ void StrategyHostImpl::DoAsk(Actor& actor, AskTask& task) {
     if (actor.ask.get() == &task) actor.ask.reset();
     if (stopping_ || actor.dropped) return;
   }
-  answer_(actor.job_uid, std::move(proposed));
+  answer_(actor.strategy_id, std::move(proposed));
 }
 
 void StrategyHostImpl::Prepare(const std::shared_ptr<Actor>& actor) {

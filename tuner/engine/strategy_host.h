@@ -1,5 +1,6 @@
-// Runs the strategies of all jobs on threads of its own. What one job's strategy is told and asked happens in order and
-// one at a time; jobs do not wait for each other.
+// Runs the strategies of all jobs on threads of its own. What one strategy is told and asked happens in order and
+// one at a time; strategies do not wait for each other. Each has an id, which whoever builds it chooses: a job has one
+// strategy for each of its definitions.
 //
 // Fits of models run beside: the strategy is told and asked on while one is under way, and takes it over when it is
 // done; several results in a row make one fit. Fits have their own threads, of lower priority to the machine, so that
@@ -47,24 +48,24 @@ struct StrategyHostOptions {
 
 class StrategyHost {
  public:
-  using AnswerCallback = std::function<void(const std::string& job_uid, core::Proposed)>;
+  using AnswerCallback = std::function<void(const std::string& strategy_id, core::Proposed)>;
 
   virtual ~StrategyHost() = default;
 
   // Makes a strategy and shows it `history`, in this order. Replaces the one that the job had. `spec` is the job's as
   // created, whatever its limits are now.
-  virtual void Build(const std::string& job_uid, const core::JobSpec& spec,
+  virtual void Build(const std::string& strategy_id, const core::JobSpec& spec,
                      std::vector<strategies::Observation> history) = 0;
-  virtual void Observe(const std::string& job_uid, strategies::Observation observation) = 0;
+  virtual void Observe(const std::string& strategy_id, strategies::Observation observation) = 0;
   // One answer comes, unless the job is dropped or rebuilt first; asked again for the same ordinals before it came,
   // only the earlier deadline is taken over.
-  virtual void Ask(const std::string& job_uid, const core::AskStrategy& ask,
+  virtual void Ask(const std::string& strategy_id, const core::AskStrategy& ask,
                    std::vector<strategies::PendingTrial> pending) = 0;
   // Says what will be asked next if nothing happens to the job. Whether that is of use: its strategy fits a model.
-  virtual void Expect(const std::string& job_uid, const core::AskStrategy& ask,
+  virtual void Expect(const std::string& strategy_id, const core::AskStrategy& ask,
                       std::vector<strategies::PendingTrial> pending) = 0;
-  virtual bool WantsExpectations(const std::string& job_uid) const = 0;
-  virtual void Drop(const std::string& job_uid) = 0;
+  virtual bool WantsExpectations(const std::string& strategy_id) const = 0;
+  virtual void Drop(const std::string& strategy_id) = 0;
   // Ends work under way early, and joins. Nothing is answered after it.
   virtual void Shutdown() = 0;
 

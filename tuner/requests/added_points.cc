@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "core/definitions.h"
 #include "core/objectives.h"
 #include "core/problem.h"
 #include "core/trial_filter.h"
@@ -20,10 +22,12 @@ using Point = core::TrialsAdded::Point;
 
 class PointReader {
  public:
-  PointReader(const core::JobSpec& spec, core::Problems& problems) : spec_(spec), problems_(problems) {}
+  PointReader(const core::JobSpec& job, core::Problems& problems) : job_(job), problems_(problems) {}
 
   Point Read(const v1::Trial& wire, const std::string& path) {
     Point point;
+    point.definition = wire.definition();
+    if (!ReadDefinition(path, point)) return point;
     ReadState(wire, path, point);
     ReadParameters(wire, path, point);
     point.reason = wire.reason();
@@ -40,6 +44,22 @@ class PointReader {
  private:
   void Add(std::string path, std::string text) { problems_.push_back({std::move(path), std::move(text)}); }
 
+  bool ReadDefinition(const std::string& path, const Point& point) {
+    const std::optional<int> found = core::FindDefinition(job_, point.definition);
+    if (found) {
+      spec_ = &core::DefinitionAt(job_, *found);
+      return true;
+    }
+    const auto name = [](std::string* out, const core::JobSpec& definition) { out->append(definition.definition); };
+    const std::string names = absl::StrJoin(job_.definitions, ", ", name);
+    Add(absl::StrCat(path, ".definition"),
+        job_.definitions.empty() ? "is given, but the job has only one definition; leave it out"
+        : point.definition.empty()
+            ? absl::StrCat("is missing; give one of ", names)
+            : absl::StrCat("\"", point.definition, "\" is none of the job's; give one of ", names));
+    return false;
+  }
+
   void ReadParameters(const v1::Trial& wire, const std::string& path, Point& point) {
     core::ParameterMap given;
     bool readable = true;
@@ -53,13 +73,13 @@ class PointReader {
       }
     }
     if (!readable) return;
-    absl::StatusOr<core::ParameterMap> canonical = spec_.space.Canonical(given);
+    absl::StatusOr<core::ParameterMap> canonical = spec_->space.Canonical(given);
     if (!canonical.ok()) return Add(path, std::string(canonical.status().message()));
     point.parameters = *std::move(canonical);
     // What was measured is data, whatever it breaks; what is to be run must keep the constraints.
     if (point.state != core::TrialState::kQueued) return;
-    if (const std::optional<int> broken = spec_.constraints.Broken(point.parameters)) {
-      Add(path, absl::StrCat(spec_.constraints.Quote(*broken),
+    if (const std::optional<int> broken = spec_->constraints.Broken(point.parameters)) {
+      Add(path, absl::StrCat(spec_->constraints.Quote(*broken),
                              "; change its parameters, or import it with a state if it has been run"));
     }
   }
@@ -91,12 +111,12 @@ class PointReader {
     }
     if (point.state != core::TrialState::kCompleted) return;
     std::set<std::string> named;
-    for (size_t i = 0; i < core::ObjectiveCount(spec_); ++i) {
-      const std::string& metric = core::ObjectiveAt(spec_, i).metric;
+    for (size_t i = 0; i < core::ObjectiveCount(*spec_); ++i) {
+      const std::string& metric = core::ObjectiveAt(*spec_, i).metric;
       named.insert(metric);
       CheckFinalValue(path, point, "objective", metric);
     }
-    for (const core::OutcomeConstraint& constraint : spec_.outcome_constraints) {
+    for (const core::OutcomeConstraint& constraint : spec_->outcome_constraints) {
       if (named.insert(constraint.metric).second) CheckFinalValue(path, point, "constrained", constraint.metric);
     }
   }
@@ -108,7 +128,8 @@ class PointReader {
         absl::StrCat("has no finite value of the ", what, " metric \"", metric, "\"; give one"));
   }
 
-  const core::JobSpec& spec_;
+  const core::JobSpec& job_;
+  const core::JobSpec* spec_ = nullptr;  // of the definition that is read
   core::Problems& problems_;
 };
 

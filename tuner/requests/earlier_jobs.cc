@@ -66,11 +66,12 @@ core::ParentJobs FindParents(const core::JobSpec& spec, const LookUpJob& look_up
   return parents;
 }
 
-void FindArtifacts(const LookUpJob& look_up, core::JobSpec& spec, core::Problems& problems) {
-  for (size_t i = 0; i < spec.trial.inputs.size(); ++i) {
-    core::Channel& channel = spec.trial.inputs[i];
+void FindArtifacts(const LookUpJob& look_up, const std::string& inputs, core::TrialTemplate& wanted,
+                   core::Problems& problems) {
+  for (size_t i = 0; i < wanted.inputs.size(); ++i) {
+    core::Channel& channel = wanted.inputs[i];
     if (channel.best_artifact_of.empty()) continue;
-    const std::string path = absl::StrCat("trial.inputs[", i, "].best_artifact_of");
+    const std::string path = absl::StrCat(inputs, "[", i, "].best_artifact_of");
     const std::optional<EarlierJob> job = Find(look_up, channel.best_artifact_of, path, problems);
     if (!job) continue;
     const std::string& id = job->header.job_id;
@@ -82,7 +83,10 @@ void FindArtifacts(const LookUpJob& look_up, core::JobSpec& spec, core::Problems
       return job->header.best_trial && trial.number == *job->header.best_trial;
     });
     if (best == job->trials.end()) {
-      problems.push_back({path, absl::StrCat("job ", id, " has no best trial; name another job, or give path")});
+      const bool several = job->header.definitions.size() > 1;
+      problems.push_back(
+          {path, absl::StrCat("job ", id, " has no best trial", several ? " over all its definitions" : "",
+                              "; name another job, or give path")});
       continue;
     }
     absl::StatusOr<std::string> folder = ModelFolder(*best);

@@ -26,7 +26,9 @@ using LookUpJob = std::function<absl::StatusOr<EarlierJob>(const std::string& jo
 // What the job keeps of its parents, in their order; or why they may not be its parents.
 core::ParentJobs FindParents(const core::JobSpec& spec, const LookUpJob& look_up, core::Problems& problems);
 
-// Sets the paths of the inputs that are artefacts of earlier jobs' best trials.
-void FindArtifacts(const LookUpJob& look_up, core::JobSpec& spec, core::Problems& problems);
+// Sets the paths of the inputs that are artefacts of earlier jobs' best trials. `inputs`: their path in the
+// specification.
+void FindArtifacts(const LookUpJob& look_up, const std::string& inputs, core::TrialTemplate& trial,
+                   core::Problems& problems);
 
 }  // namespace tuner::requests

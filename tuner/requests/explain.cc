@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "core/definitions.h"
 #include "core/objectives.h"
 #include "core/problem.h"
 #include "proto/convert.h"
@@ -48,9 +50,15 @@ const core::Trial* BestOf(const core::JobSpec& spec, absl::Span<const core::Tria
 
 class Explainer {
  public:
+  // `job`: with the specification and the trials of one definition.
   Explainer(const v1::ExplainTuningJobRequest& request, const ExplainedJob& job, const MakeStrategy& make,
-            absl::Time now, strategies::StopToken stop)
-      : request_(request), job_(job), make_(make), now_(now), stop_(stop), finished_(Finished(job.trials)) {}
+            std::optional<absl::Duration> time_left, strategies::StopToken stop)
+      : request_(request),
+        job_(job),
+        make_(make),
+        time_left_(time_left),
+        stop_(stop),
+        finished_(Finished(job.trials)) {}
 
   absl::StatusOr<v1::ExplainTuningJobResponse> Run() {
     if (absl::Status status = ReadPoints(); !status.ok()) return status;
@@ -129,9 +137,7 @@ class Explainer {
     response_.set_noise_deviation(view.NoiseDeviation());
     if (Stopped(stop_)) return CancelledHere();
     response_.set_expected_improvement(view.ExpectedImprovement(kTrialsAhead));
-    if (const auto left = EstimateTimeLeft(job_.header, job_.trials, now_)) {
-      *response_.mutable_estimated_time_left() = convert::ToProto(*left);
-    }
+    if (time_left_) *response_.mutable_estimated_time_left() = convert::ToProto(*time_left_);
     return absl::OkStatus();
   }
 
@@ -198,7 +204,7 @@ class Explainer {
   const v1::ExplainTuningJobRequest& request_;
   const ExplainedJob& job_;
   const MakeStrategy& make_;
-  const absl::Time now_;
+  const std::optional<absl::Duration> time_left_;
   const strategies::StopToken stop_;
   const std::vector<core::Trial> finished_;
   const core::Trial* trial_ = nullptr;
@@ -206,6 +212,31 @@ class Explainer {
   std::vector<core::ParameterMap> grid_;
   v1::ExplainTuningJobResponse response_;
 };
+
+// The definition that a request is about; problems by path.
+absl::StatusOr<int> ReadDefinition(const v1::ExplainTuningJobRequest& request, const ExplainedJob& job) {
+  const auto trial = std::ranges::find(job.trials, request.trial(), &core::Trial::number);
+  if (request.has_trial() && trial != job.trials.end() && request.definition().empty()) {
+    return core::DefinitionIndex(job.spec, *trial);
+  }
+  const std::optional<int> found = core::FindDefinition(job.spec, request.definition());
+  if (found) {
+    const bool of_another =
+        request.has_trial() && trial != job.trials.end() && core::DefinitionIndex(job.spec, *trial) != *found;
+    if (!of_another) return *found;
+    return InvalidArgument({{"definition", absl::StrCat("is \"", request.definition(), "\", but trial ", trial->number,
+                                                        " is of \"", trial->definition, "\"; leave it out")}});
+  }
+  if (job.spec.definitions.empty()) {
+    return InvalidArgument({{"definition", "is given, but the job has only one definition; leave it out"}});
+  }
+  const auto name = [](std::string* out, const core::JobSpec& definition) { out->append(definition.definition); };
+  const std::string names = absl::StrJoin(job.spec.definitions, ", ", name);
+  return InvalidArgument(
+      {{"definition", request.definition().empty()
+                          ? absl::StrCat("is missing; give one of ", names, ", each of which has a model of its own")
+                          : absl::StrCat("\"", request.definition(), "\" is none of the job's; give one of ", names)}});
+}
 
 }  // namespace
 
@@ -231,7 +262,11 @@ absl::StatusOr<View> FitModel(const MakeStrategy& make, const core::JobSpec& spe
 absl::StatusOr<v1::ExplainTuningJobResponse> Explain(const v1::ExplainTuningJobRequest& request,
                                                      const ExplainedJob& job, const MakeStrategy& make, absl::Time now,
                                                      strategies::StopToken stop) {
-  return Explainer(request, job, make, now, stop).Run();
+  absl::StatusOr<int> definition = ReadDefinition(request, job);
+  if (!definition.ok()) return definition.status();
+  ExplainedJob own{job.header, core::DefinitionAt(job.spec, *definition), job.trials};
+  std::erase_if(own.trials, [&own](const core::Trial& trial) { return trial.definition != own.spec.definition; });
+  return Explainer(request, own, make, EstimateTimeLeft(job.header, job.trials, now), stop).Run();
 }
 
 }  // namespace tuner::requests

@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "core/definitions.h"
 #include "core/resource_names.h"
 #include "core/validate.h"
 #include "core/warm_start.h"
@@ -55,28 +56,36 @@ void AddNames(const google::protobuf::RepeatedPtrField<v1::Parameter>& parameter
 // as static ones, so that a command which uses them is not blamed.
 void AddExecutorProblems(const v1::TuningJobSpec& wire, const convert::ParsedSpec& parsed,
                          const executors::ExecutorRegistry& registry, core::Problems& problems) {
-  core::JobSpec spec = parsed.spec;
-  if (AnyConcerns(problems, "parameters")) AddNames(wire.parameters(), 0, spec.static_parameters);
-  for (size_t i = 0; i < spec.trial.executors.size(); ++i) {
-    const core::Options& options = spec.trial.executors[i].options;
-    const executors::ExecutorKind* kind = registry.Find(options.name);
-    if (kind == nullptr) continue;  // told as unimplemented, or as missing
-    for (core::Problem& problem : kind->validate(options.bytes, spec)) {
-      const std::string& path = parsed.executor_paths[i];
-      problems.push_back(
-          {problem.path.empty() ? path : absl::StrCat(path, ".", problem.path), std::move(problem.text)});
+  for (int d = 0; d < core::DefinitionCount(parsed.spec); ++d) {
+    core::JobSpec spec = core::DefinitionAt(parsed.spec, d);
+    if (AnyConcerns(problems, core::PathInJob(parsed.spec, d, "parameters"))) {
+      AddNames(convert::DefinitionAsJob(wire, d).parameters(), 0, spec.static_parameters);
+    }
+    for (size_t i = 0; i < spec.trial.executors.size(); ++i) {
+      const core::Options& options = spec.trial.executors[i].options;
+      const executors::ExecutorKind* kind = registry.Find(options.name);
+      if (kind == nullptr) continue;  // told as unimplemented, or as missing
+      const std::string path = core::PathInJob(parsed.spec, d, parsed.executor_paths[d][i]);
+      for (core::Problem& problem : kind->validate(options.bytes, spec)) {
+        problems.push_back(
+            {problem.path.empty() ? path : absl::StrCat(path, ".", problem.path), std::move(problem.text)});
+      }
     }
   }
 }
 
 // What the executors remark on their options.
 void AddExecutorAdvice(const convert::ParsedSpec& parsed, const core::JobSpec& spec, std::vector<std::string>& advice) {
-  for (size_t i = 0; i < spec.trial.executors.size(); ++i) {
-    const core::Options& options = spec.trial.executors[i].options;
-    const executors::ExecutorKind* kind = executors::FindExecutorKind(options.name);
-    if (kind == nullptr || kind->advise == nullptr) continue;
-    for (const std::string& text : kind->advise(options.bytes, spec)) {
-      advice.push_back(absl::StrCat(parsed.executor_paths[i], ".", text));
+  for (int d = 0; d < core::DefinitionCount(spec); ++d) {
+    const core::JobSpec& definition = core::DefinitionAt(spec, d);
+    for (size_t i = 0; i < definition.trial.executors.size(); ++i) {
+      const core::Options& options = definition.trial.executors[i].options;
+      const executors::ExecutorKind* kind = executors::FindExecutorKind(options.name);
+      if (kind == nullptr || kind->advise == nullptr) continue;
+      const std::string path = core::PathInJob(spec, d, parsed.executor_paths[d][i]);
+      for (const std::string& text : kind->advise(options.bytes, definition)) {
+        advice.push_back(absl::StrCat(path, ".", text));
+      }
     }
   }
 }
@@ -84,11 +93,15 @@ void AddExecutorAdvice(const convert::ParsedSpec& parsed, const core::JobSpec& s
 // Strategies look at the space, the constraints and the limits together, so they are asked when those are in order.
 void AddStrategyProblems(const core::JobSpec& spec, core::Problems& problems) {
   const strategies::StrategyKind* kind = strategies::FindStrategyKind(spec.strategy.name);
-  if (kind == nullptr) return;
-  for (const char* field : {"parameters", "constraints", "limits.max_trials"}) {
-    if (AnyConcerns(problems, field)) return;
+  if (kind == nullptr || AnyConcerns(problems, "limits.max_trials")) return;
+  const core::Problems found = problems;
+  for (int d = 0; d < core::DefinitionCount(spec); ++d) {
+    if (AnyConcerns(found, core::PathInJob(spec, d, "parameters"))) continue;
+    if (AnyConcerns(found, core::PathInJob(spec, d, "constraints"))) continue;
+    for (core::Problem& problem : kind->validate(core::DefinitionAt(spec, d))) {
+      problems.push_back({core::PathInJob(spec, d, problem.path), std::move(problem.text)});
+    }
   }
-  for (core::Problem& problem : kind->validate(spec)) problems.push_back(std::move(problem));
 }
 
 // The keys of signatures are in the server's environment, so that no specification holds one.
@@ -106,7 +119,10 @@ void AddMissingKeys(const core::JobSpec& spec, core::Problems& problems) {
 
 // Compared with what they asked for, and so only when that is in order.
 core::ParentJobs AddEarlierJobs(const LookUpJob& look_up, core::JobSpec& spec, core::Problems& problems) {
-  if (!AnyConcerns(problems, "trial.inputs")) FindArtifacts(look_up, spec, problems);
+  for (int d = 0; d < core::DefinitionCount(spec); ++d) {
+    const std::string path = core::PathInJob(spec, d, "trial.inputs");
+    if (!AnyConcerns(problems, path)) FindArtifacts(look_up, path, core::DefinitionAt(spec, d).trial, problems);
+  }
   for (const char* field :
        {"name", "objective", "additional_objectives", "parameters", "static_parameters", "warm_start"}) {
     if (AnyConcerns(problems, field)) return {};
@@ -125,19 +141,38 @@ absl::Status Unimplemented(const convert::ParsedSpec& parsed) {
 
 absl::Status MissingExecutors(const convert::ParsedSpec& parsed, const executors::ExecutorRegistry& registry) {
   std::vector<std::string> missing;
-  for (size_t i = 0; i < parsed.spec.trial.executors.size(); ++i) {
-    if (registry.Find(parsed.spec.trial.executors[i].options.name) != nullptr) continue;
-    missing.push_back(absl::StrCat(parsed.executor_paths[i], ": this server does not have it"));
+  for (int d = 0; d < core::DefinitionCount(parsed.spec); ++d) {
+    const std::vector<core::ExecutorChoice>& choices = core::DefinitionAt(parsed.spec, d).trial.executors;
+    for (size_t i = 0; i < choices.size(); ++i) {
+      if (registry.Find(choices[i].options.name) != nullptr) continue;
+      const std::string path = core::PathInJob(parsed.spec, d, parsed.executor_paths[d][i]);
+      missing.push_back(absl::StrCat(path, ": this server does not have it"));
+    }
   }
   if (missing.empty()) return absl::OkStatus();
   return absl::UnimplementedError(absl::StrJoin(missing, "\n"));
 }
 
-// Sets what a grid's limits follow from.
-void ResolveGrid(CheckedSpec& checked, core::Problems& problems) {
-  const int64_t count = strategies::FindStrategyKind(checked.spec.strategy.name)->trial_count(checked.spec);
+// Sets what a grid's limits follow from: of several definitions, all their grids together.
+void ResolveGrid(const v1::Strategy& wire, CheckedSpec& checked, core::Problems& problems) {
+  core::JobSpec& spec = checked.spec;
+  int64_t count = 0;
+  for (int d = 0; d < core::DefinitionCount(spec); ++d) {
+    count += strategies::FindStrategyKind(spec.strategy.name)->trial_count(core::DefinitionAt(spec, d));
+  }
   checked.grid_size = count;
-  if (count == 0 || checked.spec.limits.max_trials) return;
+  if (count == 0) return;
+  if (spec.limits.max_trials) {
+    // A strategy that is alone has compared them itself.
+    const bool differs = !spec.definitions.empty() && !wire.grid().allow_partial() && *spec.limits.max_trials != count;
+    if (differs) {
+      problems.push_back({"limits.max_trials", absl::StrCat("is ", *spec.limits.max_trials,
+                                                            ", but the grids of the definitions have ", count,
+                                                            " combinations together; leave max_trials out, or set "
+                                                            "strategy.grid.allow_partial")});
+    }
+    return;
+  }
   if (count > kMaxTrials) {
     problems.push_back(
         {"limits.max_trials", absl::StrCat("the grid has ", count, " combinations, more than the ", kMaxTrials,
@@ -145,15 +180,17 @@ void ResolveGrid(CheckedSpec& checked, core::Problems& problems) {
                                            "strategy.grid.allow_partial")});
     return;
   }
-  checked.spec.limits.max_trials = static_cast<int32_t>(count);
+  spec.limits.max_trials = static_cast<int32_t>(count);
 }
 
 // Fills in what only the wire options of an executor say.
 void ResolveExecutors(core::JobSpec& spec) {
-  for (core::ExecutorChoice& choice : spec.trial.executors) {
-    v1::ExternalExecutor external;
-    if (choice.options.name != "external" || !external.ParseFromString(choice.options.bytes)) continue;
-    choice.lease = external.has_lease() ? convert::FromProto(external.lease()) : absl::Seconds(300);
+  for (int d = 0; d < core::DefinitionCount(spec); ++d) {
+    for (core::ExecutorChoice& choice : core::DefinitionAt(spec, d).trial.executors) {
+      v1::ExternalExecutor external;
+      if (choice.options.name != "external" || !external.ParseFromString(choice.options.bytes)) continue;
+      choice.lease = external.has_lease() ? convert::FromProto(external.lease()) : absl::Seconds(300);
+    }
   }
 }
 
@@ -180,7 +217,10 @@ absl::StatusOr<uint64_t> RandomNumber() {
 
 void ResolveStrategy(core::JobSpec& spec) {
   const strategies::StrategyKind* kind = strategies::FindStrategyKind(spec.strategy.name);
-  if (kind != nullptr && kind->resolve != nullptr) spec.strategy.bytes = kind->resolve(spec);
+  if (kind == nullptr || kind->resolve == nullptr) return;
+  // From what all definitions have in common: their limits and their number of objectives.
+  spec.strategy.bytes = kind->resolve(core::DefinitionAt(spec, 0));
+  for (core::JobSpec& definition : spec.definitions) definition.strategy = spec.strategy;
 }
 
 absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::string& base_dir, uint64_t seed,
@@ -209,8 +249,8 @@ absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::
   CheckedSpec checked;
   checked.spec = std::move(parsed.spec);
   checked.parents = std::move(parents);
-  if (!parsed.has_seed) checked.spec.random_seed = seed;
-  ResolveGrid(checked, problems);
+  if (!parsed.has_seed) core::SetSeed(checked.spec, seed);
+  ResolveGrid(spec.strategy(), checked, problems);
   ResolveStrategy(checked.spec);
   if (!problems.empty()) return InvalidArgument(problems);
   ResolveExecutors(checked.spec);
@@ -306,9 +346,7 @@ absl::StatusOr<core::Limits> UpdatedLimits(const core::JobHeader& header, const 
   core::Problems problems = convert::MergeLimits(update, spec->limits);
   if (problems.empty()) {
     problems = core::ValidateSpec(*spec);
-    for (core::Problem& problem : strategies::FindStrategyKind(spec->strategy.name)->validate(*spec)) {
-      problems.push_back(std::move(problem));
-    }
+    AddStrategyProblems(*spec, problems);
   }
   SortProblems(problems);
   if (!problems.empty()) return InvalidArgument(problems);

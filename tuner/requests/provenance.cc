@@ -15,6 +15,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "core/definitions.h"
 #include "executors/docker_api.h"
 #include "tuner/requests/git.h"
 #include "tuner/v1/executors.pb.h"
@@ -70,11 +71,8 @@ std::string ImageDigest(const v1::ContainerExecutor& container) {
   return digest.substr(digest.find('@') + 1);
 }
 
-}  // namespace
-
-v1::Provenance FindProvenance(const core::JobSpec& spec, const ProvenanceLimits& limits) {
-  v1::Provenance out;
-  out.set_server_version(ServerVersion());
+// Of the first process among the executors of a definition.
+void AddProvenance(const core::JobSpec& spec, const ProvenanceLimits& limits, v1::Provenance& out) {
   for (const core::ExecutorChoice& choice : spec.trial.executors) {
     v1::ContainerExecutor container;
     if (choice.options.name == "container" && container.ParseFromString(choice.options.bytes)) {
@@ -88,7 +86,8 @@ v1::Provenance FindProvenance(const core::JobSpec& spec, const ProvenanceLimits&
     v1::ProcessExecutor process;
     if (choice.options.name != "process" || !process.ParseFromString(choice.options.bytes)) continue;
     const std::string folder = WorkingDir(spec, process);
-    out.set_command(absl::StrJoin(process.command(), " "));
+    const std::string command = absl::StrJoin(process.command(), " ");
+    out.set_command(out.command().empty() ? command : absl::StrCat(out.command(), "; ", command));
     for (const std::string& word : process.command()) {
       if (out.file_hashes_size() >= limits.max_files) break;
       if (word.empty() || word.front() == '-') continue;
@@ -96,9 +95,17 @@ v1::Provenance FindProvenance(const core::JobSpec& spec, const ProvenanceLimits&
         (*out.mutable_file_hashes())[word] = *hash;
       }
     }
-    out.set_git_revision(GitRevision(folder, limits.git_timeout));
+    if (out.git_revision().empty()) out.set_git_revision(GitRevision(folder, limits.git_timeout));
     break;
   }
+}
+
+}  // namespace
+
+v1::Provenance FindProvenance(const core::JobSpec& spec, const ProvenanceLimits& limits) {
+  v1::Provenance out;
+  out.set_server_version(ServerVersion());
+  for (int d = 0; d < core::DefinitionCount(spec); ++d) AddProvenance(core::DefinitionAt(spec, d), limits, out);
   return out;
 }
 

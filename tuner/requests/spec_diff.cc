@@ -114,6 +114,11 @@ void AddLeaves(const Message& message, const std::string& prefix, Leaves& leaves
   }
 }
 
+// What the server found when it created the job is nobody's wish.
+void ForgetArtifacts(v1::TrialTemplate& trial) {
+  for (v1::Channel& channel : *trial.mutable_inputs()) channel.clear_artifact_path();
+}
+
 }  // namespace
 
 std::vector<SpecDifference> DiffSpecs(absl::Span<const v1::TuningJobSpec* const> specs) {
@@ -153,10 +158,11 @@ std::vector<SpecDifference> DiffFromStored(const v1::TuningJobSpec& stored, cons
     wanted = convert::ResolveSpec(wanted, parsed.spec);
   }
   v1::TuningJobSpec had = stored;
-  // What the server found when it created the job is nobody's wish.
   for (v1::TuningJobSpec* spec : {&had, &wanted}) {
-    if (!spec->has_trial()) continue;
-    for (v1::Channel& channel : *spec->mutable_trial()->mutable_inputs()) channel.clear_artifact_path();
+    for (v1::TrainingDefinition& definition : *spec->mutable_definitions()) {
+      if (definition.has_trial()) ForgetArtifacts(*definition.mutable_trial());
+    }
+    if (spec->has_trial()) ForgetArtifacts(*spec->mutable_trial());
   }
   had.clear_limits();
   wanted.clear_limits();

@@ -88,6 +88,9 @@ absl::StatusOr<v1::TuningJob> Service::ReadJob(const std::string& job_id) const 
   absl::StatusOr<std::vector<std::string>> children = env_.storage->ListChildren(record->header.uid, kMaxChildren);
   if (!children.ok()) return children.status();
   for (const std::string& child : *children) job.add_child_jobs(core::JobName(child));
+  absl::StatusOr<std::vector<core::Trial>> bests = env_.storage->ReadTrials(job_id, convert::BestOfDefinitions(job));
+  if (!bests.ok()) return bests.status();
+  convert::AddBestOfDefinitions(job_id, *bests, job);
   if (record->header.pareto_front.empty()) return job;
   absl::StatusOr<std::vector<core::Trial>> front =
       env_.storage->ReadTrials(job_id, core::Thinned(record->header.pareto_front, convert::kMaxFrontTrials));
