@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "bench/baseline.h"
@@ -171,7 +172,8 @@ absl::Status RunContainers(const Context& context) {
   const executors::DockerApi api(&http, socket);
   const absl::Time patience = absl::Now() + kEnginePatience;
   absl::StatusOr<std::string> version = api.Version(nullptr);
-  for (; !version.ok() && absl::Now() < patience; version = api.Version(nullptr)) absl::SleepFor(absl::Milliseconds(10));
+  for (; !version.ok() && absl::Now() < patience; version = api.Version(nullptr))
+    absl::SleepFor(absl::Milliseconds(10));
   if (!version.ok()) return version.status();
 
   executors::ExecutorContext executor_context;
@@ -194,7 +196,7 @@ absl::Status RunContainers(const Context& context) {
     if (!status.ok()) break;
     ratios.push_back(*ours / *raw);
     table.Add({absl::StrCat(run + 1), Milliseconds(*raw / containers), Milliseconds(*ours / containers),
-               Number(ratios.back())});
+               absl::StrFormat("%.2f", ratios.back())});
   }
   engine->Stop();
   RunToEnd({script, engine_folder, "remove"}, log).IgnoreError();
@@ -204,7 +206,7 @@ absl::Status RunContainers(const Context& context) {
   *context.out << *baseline << *version << "; " << containers << " containers of busybox's echo, " << kInParallel
                << " in parallel\nraw: create, start, wait, logs, delete\n\n";
   table.Print(*context.out);
-  *context.out << "\nmedian ratio " << Number(median) << ", target under " << Number(kOverheadTarget) << ": "
+  *context.out << absl::StrFormat("\nmedian ratio %.2f, target under %.2f: ", median, kOverheadTarget)
                << Verdict(median < kOverheadTarget) << "\n";
   return absl::OkStatus();
 }

@@ -16,11 +16,11 @@ class FaultProxy {
  public:
   // What may happen to one connection's answers, as parts of 1; the rest pass as they are.
   struct Faults {
-    double cut = 0;      // the connection ends somewhere in the answer
-    double refuse = 0;   // it ends before the request is passed on
-    double lose = 0;     // the request is passed on, and its answer is not
-    double delay = 0;    // the answer comes late
-    double garble = 0;   // bytes of the answer's head are others
+    double cut = 0;     // the connection ends somewhere in the answer
+    double refuse = 0;  // it ends before the request is passed on
+    double lose = 0;    // the request is passed on, and its answer is not
+    double delay = 0;   // the answer comes late
+    double garble = 0;  // bytes of the answer's head are others
   };
 
   FaultProxy(std::string engine_socket, uint64_t seed, Faults faults);
