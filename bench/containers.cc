@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "bench/baseline.h"
@@ -195,7 +196,7 @@ absl::Status RunContainers(const Context& context) {
     if (!status.ok()) break;
     ratios.push_back(*ours / *raw);
     table.Add({absl::StrCat(run + 1), Milliseconds(*raw / containers), Milliseconds(*ours / containers),
-               Number(ratios.back())});
+               absl::StrFormat("%.2f", ratios.back())});
   }
   engine->Stop();
   RunToEnd({script, engine_folder, "remove"}, log).IgnoreError();
@@ -205,7 +206,7 @@ absl::Status RunContainers(const Context& context) {
   *context.out << *baseline << *version << "; " << containers << " containers of busybox's echo, " << kInParallel
                << " in parallel\nraw: create, start, wait, logs, delete\n\n";
   table.Print(*context.out);
-  *context.out << "\nmedian ratio " << Number(median) << ", target under " << Number(kOverheadTarget) << ": "
+  *context.out << absl::StrFormat("\nmedian ratio %.2f, target under %.2f: ", median, kOverheadTarget)
                << Verdict(median < kOverheadTarget) << "\n";
   return absl::OkStatus();
 }
