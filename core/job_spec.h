@@ -72,9 +72,14 @@ struct RetryPolicy {
 
 struct Channel {
   std::string name;
-  std::string path;  // absolute, or relative to base_dir
+  enum class InputMode { kUnspecified, kFile, kFastFile, kPipe };
+
+  std::string path;  // absolute, or relative to base_dir; empty if `s3_uri` is not
   std::string content_type;
   std::string best_artifact_of;  // job whose best trial's model folder `path` is; empty: none
+  std::string s3_uri;
+  InputMode input_mode = InputMode::kUnspecified;
+  bool sharded = false;  // split over the hosts of a trial
 };
 
 struct TrialTemplate {

@@ -307,7 +307,7 @@ class SpecChecker {
         Add(path + ".name",
             absl::StrCat("\"", channel.name, "\" is the name of another channel too; give each its own"));
       }
-      if (channel.path.empty() && channel.best_artifact_of.empty()) {
+      if (channel.path.empty() && channel.best_artifact_of.empty() && channel.s3_uri.empty()) {
         Add(path + ".path", "is empty; give a file or folder");
       }
     }

@@ -88,6 +88,7 @@ struct RunEnded {
   std::optional<int32_t> exit_code;
   std::optional<int32_t> signal;
   core::ResourceUse use;
+  std::string model_uri;  // where its model is kept, if not in its artifact_path
   absl::Time time;
 };
 struct RunEvent {
@@ -165,8 +166,14 @@ struct ExecutorKind {
   // Empty if this machine has what it needs, else what is missing and what to install. For `tuner doctor` and
   // ListExecutors.
   std::string (*missing)();
+  // Inputs that it cannot give to its trials; paths are absolute: "trial.inputs[0].s3_uri".
+  core::Problems (*validate_inputs)(const core::JobSpec& spec);
+  // What would be refused, or lost money, when the job runs, as far as can be told by asking the engine without
+  // starting anything; may take seconds. Paths are relative to the options message. For `tuner validate --check`.
+  // Null: nothing to ask.
+  core::Problems (*check)(const std::string& bytes, const core::JobSpec& spec) = nullptr;
 };
-// The built-in ones: process, external.
+// The built-in ones: process, sagemaker, external.
 absl::Span<const ExecutorKind> ExecutorKinds();
 const ExecutorKind* FindExecutorKind(std::string_view name);
 

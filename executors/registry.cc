@@ -1,15 +1,22 @@
 #include "executors/executor.h"
 #include "executors/external.h"
 #include "executors/local_process.h"
+#include "executors/sagemaker/check.h"
+#include "executors/sagemaker/executor.h"
+#include "executors/sagemaker/options.h"
 
 namespace tuner::executors {
 namespace {
 
 constexpr ExecutorKind kKinds[] = {
     {"process", "A process on the server's machine, under a supervisor that outlives the server.",
-     &MakeLocalProcessExecutor, &ValidateProcessOptions, &MissingForProcesses},
+     &MakeLocalProcessExecutor, &ValidateProcessOptions, &MissingForProcesses, &RefuseRemoteInputs},
+    {"sagemaker", "Training jobs on Amazon SageMaker.",
+     [](const ExecutorContext& context) { return sagemaker::MakeSageMakerExecutor(context); },
+     &sagemaker::ValidateSageMakerOptions, [] { return std::string(); }, &sagemaker::ValidateSageMakerInputs,
+     &sagemaker::CheckSageMaker},
     {"external", "Workers ask for trials with SuggestTrials and tell their results.", &MakeExternalExecutor,
-     &ValidateExternalOptions, [] { return std::string(); }},
+     &ValidateExternalOptions, [] { return std::string(); }, &RefuseRemoteInputs},
 };
 
 }  // namespace

@@ -257,8 +257,10 @@ class SpecReader {
       Add(absl::StrCat(path, ".input_mode"),
           absl::StrCat("is ", static_cast<int>(wire.input_mode()), ", which is no mode; use FILE"));
     }
-    // What is not served yet is named as such, not as a path that is missing.
-    core::Channel channel{wire.name(), wire.has_s3_uri() ? wire.s3_uri() : wire.path(), wire.content_type(), ""};
+    core::Channel channel{wire.name(), wire.path(), wire.content_type(), ""};
+    channel.s3_uri = wire.s3_uri();
+    channel.sharded = wire.sharded();
+    channel.input_mode = ReadInputMode(wire.input_mode());
     if (wire.has_best_artifact_of()) {
       absl::StatusOr<std::string> job_id = core::ParseJobName(wire.best_artifact_of());
       if (!job_id.ok()) Add(absl::StrCat(path, ".best_artifact_of"), std::string(job_id.status().message()));
@@ -266,6 +268,14 @@ class SpecReader {
       channel.path = wire.artifact_path();
     }
     out_.spec.trial.inputs.push_back(std::move(channel));
+  }
+
+  static core::Channel::InputMode ReadInputMode(v1::Channel::InputMode wire) {
+    using Mode = core::Channel::InputMode;
+    return wire == v1::Channel::FILE        ? Mode::kFile
+           : wire == v1::Channel::FAST_FILE ? Mode::kFastFile
+           : wire == v1::Channel::PIPE      ? Mode::kPipe
+                                            : Mode::kUnspecified;
   }
 
   void CheckDefinitionsAlone() {

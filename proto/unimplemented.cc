@@ -19,30 +19,15 @@ void AddStrategy(const v1::Strategy& strategy, Fields& fields) {
       "strategy.grid or strategy.hyperband");
 }
 
-// `Message` has the arms container, slurm, kubernetes and sagemaker.
+// `Message` has the arms container, slurm and kubernetes.
 template <typename Message>
 void AddExecutorArms(const Message& message, absl::string_view path, Fields& fields) {
-  constexpr absl::string_view kUse = "is not served by this version; use process or external";
+  constexpr absl::string_view kUse = "is not served by this version; use process, sagemaker or external";
   if (message.has_container())
     Add(fields, absl::StrCat(path, ".container"), absl::StrCat("the container executor ", kUse));
   if (message.has_slurm()) Add(fields, absl::StrCat(path, ".slurm"), absl::StrCat("the Slurm executor ", kUse));
   if (message.has_kubernetes())
     Add(fields, absl::StrCat(path, ".kubernetes"), absl::StrCat("the Kubernetes executor ", kUse));
-  if (message.has_sagemaker())
-    Add(fields, absl::StrCat(path, ".sagemaker"), absl::StrCat("the SageMaker executor ", kUse));
-}
-
-void AddChannel(const v1::Channel& channel, absl::string_view path, Fields& fields) {
-  if (channel.has_s3_uri()) {
-    Add(fields, absl::StrCat(path, ".s3_uri"),
-        "inputs from S3 are not served by this version; copy the data and use path");
-  }
-  if (channel.input_mode() == v1::Channel::PIPE) {
-    Add(fields, absl::StrCat(path, ".input_mode"), "PIPE is not served by this version; use FILE");
-  }
-  if (channel.sharded()) {
-    Add(fields, absl::StrCat(path, ".sharded"), "trials of several hosts are not served by this version; leave it out");
-  }
 }
 
 void AddTrialTemplate(const v1::TrialTemplate& trial, Fields& fields) {
@@ -52,11 +37,9 @@ void AddTrialTemplate(const v1::TrialTemplate& trial, Fields& fields) {
     AddExecutorArms(trial.executors(i), path, fields);
     if (trial.executors(i).has_custom()) {
       Add(fields, absl::StrCat(path, ".custom"),
-          "an executor that is linked in is not served by this version; use process or external");
+          "an executor that is linked in is not served by this version; use process, sagemaker or external");
     }
   }
-  for (int i = 0; i < trial.inputs_size(); ++i)
-    AddChannel(trial.inputs(i), absl::StrCat("trial.inputs[", i, "]"), fields);
 }
 
 }  // namespace

@@ -245,16 +245,10 @@ const std::vector<UnimplementedCase>& UnimplementedCases() {
       {"trial.container", "trial: {container: {image: a}}"},
       {"trial.slurm", "trial: {slurm: {command: [a]}}"},
       {"trial.kubernetes", "trial: {kubernetes: {image: a}}"},
-      {"trial.sagemaker", "trial: {sagemaker: {role_arn: a}}"},
       {"trial.executors[1].container", "trial: {executors: [{external: {}}, {container: {image: a}}]}"},
       {"trial.executors[0].slurm", "trial: {executors: [{slurm: {command: [a]}}]}"},
       {"trial.executors[0].kubernetes", "trial: {executors: [{kubernetes: {image: a}}]}"},
-      {"trial.executors[0].sagemaker", "trial: {executors: [{sagemaker: {role_arn: a}}]}"},
       {"trial.executors[0].custom", "trial: {executors: [{custom: {name: mine}}]}"},
-      {"trial.inputs[0].s3_uri", "trial: {external: {}, inputs: [{name: a, s3_uri: s3://b/c}]}"},
-      {"trial.inputs[1].input_mode",
-       "trial: {external: {}, inputs: [{name: a, path: p}, {name: b, path: p, input_mode: PIPE}]}"},
-      {"trial.inputs[0].sharded", "trial: {external: {}, inputs: [{name: a, path: p, sharded: true}]}"},
   };
   return cases;
 }

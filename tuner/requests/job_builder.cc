@@ -60,6 +60,9 @@ void AddExecutorProblems(const v1::TuningJobSpec& wire, const convert::ParsedSpe
     const core::Options& options = spec.trial.executors[i].options;
     const executors::ExecutorKind* kind = executors::FindExecutorKind(options.name);
     if (kind == nullptr) continue;  // told as unimplemented, or as missing
+    for (core::Problem& problem : kind->validate_inputs(spec)) {
+      if (!AnyConcerns(problems, problem.path)) problems.push_back(std::move(problem));
+    }
     for (core::Problem& problem : kind->validate(options.bytes, spec)) {
       const std::string& path = parsed.executor_paths[i];
       problems.push_back(
