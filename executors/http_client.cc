@@ -79,8 +79,8 @@ size_t TakeBody(char* data, size_t size, size_t count, void* to) {
     return exchange.refused.ok() ? piece.size() : 0;
   }
   if (exchange.response.body.size() + piece.size() > exchange.request.most_body_bytes) {
-    exchange.refused = absl::ResourceExhaustedError(absl::StrCat(NameOf(exchange.request), ": the answer is longer than ",
-                                                                 exchange.request.most_body_bytes, " bytes"));
+    exchange.refused = absl::ResourceExhaustedError(absl::StrCat(
+        NameOf(exchange.request), ": the answer is longer than ", exchange.request.most_body_bytes, " bytes"));
     return 0;
   }
   absl::StrAppend(&exchange.response.body, piece);
@@ -105,14 +105,19 @@ bool SetOptions(Exchange& exchange, curl_slist* headers, FILE* body_file, int64_
   option(CURLOPT_HTTPHEADER, headers);
   option(CURLOPT_CONNECTTIMEOUT_MS, Milliseconds(request.connect_timeout));
   option(CURLOPT_TIMEOUT_MS, Milliseconds(request.timeout));
+  if (request.stall_timeout != absl::InfiniteDuration()) {
+    option(CURLOPT_LOW_SPEED_LIMIT, 1L);  // byte each second
+    option(CURLOPT_LOW_SPEED_TIME,
+           static_cast<long>(std::max<int64_t>(1, absl::ToInt64Seconds(request.stall_timeout))));
+  }
   option(CURLOPT_HEADERFUNCTION, &TakeHeader);
   option(CURLOPT_HEADERDATA, &exchange);
   option(CURLOPT_WRITEFUNCTION, &TakeBody);
   option(CURLOPT_WRITEDATA, &exchange);
   if (!request.unix_socket.empty()) {
     option(CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
-    option(CURLOPT_PROXY, "");
   }
+  if (!request.unix_socket.empty() || request.past_proxies) option(CURLOPT_PROXY, "");
   if (body_file != nullptr) {
     option(CURLOPT_UPLOAD, 1L);
     option(CURLOPT_READDATA, body_file);
@@ -132,9 +137,9 @@ absl::Status WhatWentWrong(CURLcode code, const HttpRequest& request) {
   const std::string name = NameOf(request);
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
-      return absl::DeadlineExceededError(absl::StrCat(name, " did not answer within ",
-                                                      absl::FormatDuration(request.timeout), " (to connect: ",
-                                                      absl::FormatDuration(request.connect_timeout), ")"));
+      return absl::DeadlineExceededError(
+          absl::StrCat(name, " did not answer within ", absl::FormatDuration(request.timeout),
+                       " (to connect: ", absl::FormatDuration(request.connect_timeout), ")"));
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
       return absl::InvalidArgumentError(absl::StrCat(name, ": ", curl_easy_strerror(code)));

@@ -48,10 +48,12 @@ struct HttpRequest {
   std::string unix_socket;  // connects there instead of the URL's host; empty: to the host
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
-  std::string body_file;  // sends this file instead of `body`; empty: `body`
+  std::string body_file;      // sends this file instead of `body`; empty: `body`
+  bool past_proxies = false;  // of the environment: for what only this machine can reach
   absl::Duration connect_timeout = absl::Seconds(5);
   // Of the whole answer. Infinite: as long as it takes.
   absl::Duration timeout = absl::Seconds(60);
+  absl::Duration stall_timeout = absl::InfiniteDuration();  // of a transfer in which not a byte moves
   // Takes the body of a successful (2xx) answer piece by piece as it comes; HttpResponse::body stays empty. An error
   // ends the request, which returns it. Called by the caller's thread.
   std::function<absl::Status(absl::string_view)> on_body;

@@ -20,7 +20,7 @@ RULES = {
     "core": (set(), {"absl", "re2"}),
     "proto": ({"core", GENERATED}, {"absl", "google", "yaml-cpp"}),
     "strategies": ({"core", "proto", GENERATED}, {"absl", "google", "re2", "Eigen", "boost", "nlopt.hpp"}),
-    "executors": ({"core", "proto", GENERATED}, {"absl", "google", "re2", "boost", "openssl"}),
+    "executors": ({"core", "proto", GENERATED}, {"absl", "google", "re2", "boost", "openssl", "curl", "nlohmann", "pugixml.hpp"}),
     "storage": ({"core", "proto", GENERATED}, {"absl", "google", "re2", "sqlite3.h"}),
     "tuner/engine": ({"core", "proto", GENERATED} | BACK_ENDS, {"absl", "google", "re2"}),
     "tuner/requests": ({"core", "proto", GENERATED, "strategies", "executors"}, {"absl", "google", "openssl", "boost"}),
@@ -39,6 +39,7 @@ PURE = ["core", "strategies"]
 
 # Targets of ours whose link closure must not hold these libraries.
 LINK_BANS = {
+    "tuner_aws": re.compile(r"gRPC|grpc|protobuf|SQLite"),
     "tuner_core": re.compile(r"protobuf|gRPC|SQLite|Boost|Threads|tuner"),
     "tuner_embed": re.compile(r"gRPC|grpc"),
     "tuner_engine": re.compile(r"gRPC|grpc|CLI11"),

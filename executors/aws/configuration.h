@@ -27,12 +27,16 @@ class Configuration {
   // `profile`: empty for AWS_PROFILE, AWS_DEFAULT_PROFILE or "default". Files that do not exist are empty.
   static absl::StatusOr<Configuration> Load(Environment environment, std::string profile = "");
 
+  // The files as they are now.
+  absl::StatusOr<Configuration> Reload() const { return Load(environment_, asked_for_); }
+
   const std::string& profile() const { return profile_; }
   // "" if it is not set.
   std::string Variable(const std::string& name) const;
-  // Of both files together, keys of the credentials file first; null: in neither. No name: the profile's own.
+  // Of both files together, keys of the credentials file first; null: in neither.
   const ProfileSection* Profile(absl::string_view name) const;
-  const ProfileSection& Profile() const;
+  // A key of the profile itself; "" if it is not set.
+  std::string Setting(const std::string& key) const;
 
   // AWS_REGION, AWS_DEFAULT_REGION, the profile's region; "" if none is set.
   std::string Region() const;
@@ -43,6 +47,7 @@ class Configuration {
 
  private:
   Environment environment_;
+  std::string asked_for_;  // by Load's caller
   std::string profile_;
   absl::btree_map<std::string, ProfileSection> profiles_;
   absl::btree_map<std::string, ProfileSection> services_;

@@ -6,6 +6,7 @@
 // not answer; CANCELLED: by the StopSignal. No message, nor anything else here, holds a secret or a token.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -49,12 +50,17 @@ class CachingCredentials : public CredentialsProvider {
 
  private:
   absl::StatusOr<Credentials> Fetch(StopSignal* stop) const;
+  absl::StatusOr<Credentials> AwaitRefresh(StopSignal* stop);
+  absl::StatusOr<Credentials> Install(absl::StatusOr<Credentials> fetched) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool Hold(absl::Time now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::vector<CredentialsSource> sources_;
   core::Clock& clock_;
 
   absl::Mutex mutex_;
   bool refreshing_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t refreshes_ ABSL_GUARDED_BY(mutex_) = 0;  // that have ended
+  absl::Status last_refresh_ ABSL_GUARDED_BY(mutex_);
   Credentials current_ ABSL_GUARDED_BY(mutex_);  // no key: none
   absl::Time refresh_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
 };

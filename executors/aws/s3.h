@@ -41,9 +41,10 @@ struct S3Options {
   // that is given gets it in the path.
   ServiceOptions service;
   int64_t multipart_above = int64_t{64} << 20;
-  int64_t part_size = int64_t{16} << 20;           // more where 10,000 parts would not do
-  std::string kms_key_id;                          // encrypts what is put; empty: as the bucket says
-  absl::Duration object_timeout = absl::Hours(6);  // of one object's or part's transfer
+  int64_t part_size = int64_t{8} << 20;              // more where 10,000 parts would not do
+  std::string kms_key_id;                            // encrypts what is put; empty: as the bucket says
+  absl::Duration object_timeout = absl::Hours(6);    // of one object's or part's transfer
+  absl::Duration stall_timeout = absl::Seconds(60);  // of a transfer that does not move
 };
 
 class S3Client {
@@ -67,14 +68,18 @@ class S3Client {
 
  private:
   struct Part;
-  HttpRequest Request(std::string method, const S3Uri& uri, std::string query = "") const;
-  absl::Status PutHashed(const std::string& path, const std::string& hash, int64_t size, const S3Uri& to,
-                         const CallOptions& options);
-  absl::Status PutMultipart(const std::string& path, int64_t size, const S3Uri& to, const CallOptions& options);
-  absl::StatusOr<std::vector<Part>> PutParts(const std::string& path, int64_t size, const S3Uri& to,
-                                             const std::string& upload_id, const CallOptions& options);
+  struct Source;
+  std::string UrlOf(const S3Uri& uri, const std::string& query) const;
+  absl::StatusOr<HttpResponse> Send(HttpRequest request, const std::string& operation, const S3Uri& uri,
+                                    const std::string& query, const CallOptions& options);
+  absl::Status Put(const Source& source, const S3Uri& to, const CallOptions& options);
+  absl::Status PutWhole(const Source& source, const S3Uri& to, const CallOptions& options);
+  absl::Status PutMultipart(const Source& source, const S3Uri& to, const CallOptions& options);
+  absl::StatusOr<std::vector<Part>> PutParts(const Source& source, const S3Uri& to, const std::string& upload_id,
+                                             const CallOptions& options);
   absl::Status CompleteUpload(const S3Uri& to, const std::string& upload_id, const std::vector<Part>& parts,
                               const CallOptions& options);
+  Headers EncryptionHeaders() const;
 
   const S3Options options_;
   const bool path_style_;

@@ -5,7 +5,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
@@ -53,10 +55,13 @@ class ServiceClient {
 
   struct Call {
     std::string operation;     // for messages: "SageMaker.DescribeTrainingJob"
-    HttpRequest request;       // without what signing adds
+    HttpRequest request;       // without what signing adds; `connect_timeout` is the options'
     std::string payload_hash;  // of the body; empty: of request.body
     // False: repeated only when the service said that it did not carry it out.
     bool idempotent = true;
+    bool sign = true;
+    std::vector<std::string> secrets;     // in no message, beside the keys
+    std::function<absl::Status()> begin;  // before each attempt, if set: forgets what on_body took of the last one
   };
   // An answer of 2xx; others are errors.
   absl::StatusOr<HttpResponse> Send(const Call& call, const CallOptions& options);
@@ -68,9 +73,13 @@ class ServiceClient {
 
  private:
   struct Attempt;
+  absl::Status CheckOptions() const;
+  absl::Duration TakeToken();
   absl::StatusOr<HttpResponse> SendOnce(const Call& call, const CallOptions& options, Attempt& attempt);
-  bool Mend(const AwsError& error, Attempt& attempt);
-  absl::Status Wait(absl::Duration duration, StopSignal* stop);
+  absl::Status SignRequest(const Call& call, StopSignal* stop, HttpRequest& request, Attempt& attempt);
+  void Learn(const HttpResponse& response, Attempt& attempt);
+  bool Mend(Attempt& attempt);
+  absl::Status Wait(absl::Duration duration, StopSignal* stop) const;
   absl::Duration Backoff(int repetition);
 
   const ServiceOptions options_;

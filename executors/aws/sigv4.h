@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "executors/aws/sha256.h"
 
 namespace tuner::executors::aws {
 
@@ -47,9 +48,5 @@ absl::StatusOr<Headers> Sign(const SigningRequest& request, const SigningScope& 
 // What is hashed into the signature, of a request that has all of its headers. For tests, and to see what a service
 // disagrees with.
 absl::StatusOr<std::string> CanonicalRequest(const SigningRequest& request, const SigningScope& scope);
-
-std::string HexSha256(absl::string_view data);
-// Of a whole file. INVALID_ARGUMENT: it cannot be read.
-absl::StatusOr<std::string> HexSha256OfFile(const std::string& path);
 
 }  // namespace tuner::executors::aws
