@@ -95,6 +95,14 @@ class Fleet {
   };
   using RunPtr = std::shared_ptr<Run>;
 
+  // Returns when closing, or when `first`, the time at which the first of the caller's duties is due, has come.
+  template <typename First>
+  void AwaitDue(const First& first) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    for (absl::Time due = first(); !closing_ && due > clock_->Now(); due = first()) {
+      const auto changed = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return closing_ || first() < due; };
+      clock_->AwaitUntil(mutex_, absl::Condition(&changed), due);
+    }
+  }
   std::string Name(const Run& run) const;
   void Tell(const RunId& id, std::variant<RunStarted, RunMetrics, RunEnded> what);
   void TellStart(Run& run);

@@ -20,22 +20,21 @@ void Fleet::LogLoop() {
     {
       absl::MutexLock lock(&mutex_);
       // The one that has waited for longest. Before its start was told, nothing else is told of a run.
-      absl::Time due_at = absl::InfiniteFuture();
-      const auto choose = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      const auto first = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        absl::Time due = absl::InfiniteFuture();
         run.reset();
-        due_at = absl::InfiniteFuture();
         for (const auto& [id, candidate] : runs_) {
           const bool reads = candidate->phase == Phase::kEnding ||
                              (candidate->phase == Phase::kLive && candidate->told_start);
-          if (!reads || candidate->log_due >= due_at) continue;
-          due_at = candidate->log_due;
+          if (!reads || candidate->log_due >= due) continue;
+          due = candidate->log_due;
           run = candidate;
         }
-        due_at = std::max(due_at, next_log_);
-        return closing_ || due_at <= clock_->Now();
+        return std::max(due, next_log_);
       };
-      if (!choose() && !clock_->AwaitUntil(mutex_, absl::Condition(&choose), due_at)) continue;
+      AwaitDue(first);
       if (closing_) return;
+      first();
     }
     const absl::Duration again = ReadLog(run);
     absl::MutexLock lock(&mutex_);

@@ -40,11 +40,10 @@ void Fleet::LaunchLoop() {
     RunPtr run;
     {
       absl::MutexLock lock(&mutex_);
-      const auto due = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-        return closing_ || (!launches_.empty() && launches_.begin()->first <= clock_->Now());
+      const auto first = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        return launches_.empty() ? absl::InfiniteFuture() : launches_.begin()->first;
       };
-      const absl::Time deadline = launches_.empty() ? absl::InfiniteFuture() : launches_.begin()->first;
-      if (!clock_->AwaitUntil(mutex_, absl::Condition(&due), deadline) && !due()) continue;
+      AwaitDue(first);
       if (closing_) return;
       const auto it = runs_.find(launches_.begin()->second);
       launches_.erase(launches_.begin());

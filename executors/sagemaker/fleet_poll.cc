@@ -20,13 +20,11 @@ void Fleet::PollLoop() {
     RunPtr to_stop;
     {
       absl::MutexLock lock(&mutex_);
-      const auto due = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-        const absl::Time now = clock_->Now();
-        return closing_ || (!stops_.empty() && stops_.begin()->first <= now) || (!live_.empty() && next_poll_ <= now);
+      const auto first = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        const absl::Time poll = live_.empty() ? absl::InfiniteFuture() : next_poll_;
+        return stops_.empty() ? poll : std::min(poll, stops_.begin()->first);
       };
-      absl::Time deadline = live_.empty() ? absl::InfiniteFuture() : next_poll_;
-      if (!stops_.empty()) deadline = std::min(deadline, stops_.begin()->first);
-      if (!clock_->AwaitUntil(mutex_, absl::Condition(&due), deadline) && !due()) continue;
+      AwaitDue(first);
       if (closing_) return;
       if (!stops_.empty() && stops_.begin()->first <= clock_->Now()) {
         const auto it = runs_.find(stops_.begin()->second);

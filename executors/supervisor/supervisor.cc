@@ -190,10 +190,10 @@ void Supervisor::TakeSignals() {
     const int signal = static_cast<int>(info.ssi_signo);
     if (signal == SIGCHLD) {
       Reap();
-    } else if (signal == SIGTERM || signal == SIGINT || signal == StopSignal()) {
+    } else if (signal == SIGTERM || signal == SIGINT || signal == StopSignalNumber()) {
       Reap();  // a child that ended by itself before was not stopped
       if (!child_ended_) exit_.stopped = true;
-      End(signal == StopSignal() ? std::max(0, info.ssi_int) : launch_.grace_ms);
+      End(signal == StopSignalNumber() ? std::max(0, info.ssi_int) : launch_.grace_ms);
     }
   }
 }

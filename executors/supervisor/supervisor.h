@@ -2,7 +2,7 @@
 // records.h for what is on disk.
 //
 // Threads: the process has one; it blocks all signals and reads them as they come. Signals: SIGTERM and SIGINT end the
-// run with the grace of its launch record; StopSignal, queued with a value, with that many milliseconds. After the
+// run with the grace of its launch record; StopSignalNumber, queued with a value, with that many milliseconds. After the
 // run's end AcknowledgeSignal says that its end is stored elsewhere. Links the C and C++ runtime only.
 #pragma once
 
@@ -20,7 +20,7 @@ enum SupervisorExit {
       5,  // the claim could not be made durable: nothing was started; or the exit record could not be written
 };
 
-inline int StopSignal() { return SIGRTMIN + 1; }
+inline int StopSignalNumber() { return SIGRTMIN + 1; }
 inline int AcknowledgeSignal() { return SIGRTMIN + 2; }
 
 // Supervises the run in `attempt_folder` to its end. Call it with all signals blocked.
