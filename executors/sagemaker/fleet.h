@@ -78,7 +78,8 @@ class Fleet {
     bool stop_wanted = false;
     bool told_start = false;
     bool needs_detail = false;
-    int searches = 0;  // that did not tell its detail
+    bool listed_end = false;  // a list said that it has ended
+    int searches = 0;         // that did not tell its detail
     int failures = 0;  // in a row, of what is tried again
     absl::Time log_due;
 

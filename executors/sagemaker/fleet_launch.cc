@@ -114,6 +114,8 @@ bool Fleet::TryNextInstanceType(Run& run) {
   run.phase = Phase::kCreating;
   run.failures = 0;
   run.needs_detail = false;
+  run.listed_end = false;
+  run.searches = 0;
   launches_.insert({clock_->Now(), run.spec.id});
   return true;
 }

@@ -10,6 +10,8 @@ namespace {
 
 // How far apart two of the service's machines may be about the time.
 constexpr absl::Duration kListSlack = absl::Seconds(10);
+// Requests of machines whose clocks differ by more are not served.
+constexpr absl::Duration kMostClockSkew = absl::Minutes(15);
 // Searches that may not know yet what a list told, before it is asked for alone.
 constexpr int kMostSearches = 2;
 
@@ -94,13 +96,17 @@ absl::Status Fleet::PollList(const std::vector<RunPtr>& live) {
     listing_ = Service::Filter();
     listing_.name_contains = CommonPrefix(names);
     const absl::Time now = clock_->Now();
-    listing_is_sweep_ = seen_until_ != absl::InfinitePast() && now >= sweep_due_;
-    if (listing_is_sweep_ || sweep_due_ == absl::InfinitePast()) sweep_due_ = now + pace_.sweep_interval;
+    if (seen_until_ == absl::InfinitePast()) {
+      seen_until_ = now - kMostClockSkew;
+      sweep_due_ = now + pace_.sweep_interval;
+    }
+    listing_is_sweep_ = now >= sweep_due_;
     if (listing_is_sweep_) {
       listing_.in_progress = true;
+      sweep_due_ = now + pace_.sweep_interval;
       swept_.clear();
       sweep_expects_ = live;
-    } else if (seen_until_ != absl::InfinitePast()) {
+    } else {
       listing_.modified_after = seen_until_ - kListSlack;
     }
   }
@@ -160,7 +166,7 @@ absl::Status Fleet::PollDetails(const std::vector<RunPtr>& unknown) {
     if (it == names.end()) continue;
     const RunPtr& run = unknown[static_cast<size_t>(it - names.begin())];
     // The index may lag behind: an end that was listed is not taken back.
-    if (job.terminal()) TakeDetail(run, job);
+    if (job.terminal() || !run->listed_end) TakeDetail(run, job);
   }
   return absl::OkStatus();
 }
@@ -186,6 +192,7 @@ void Fleet::TakeSummary(const RunPtr& run, const TrainingJob& job) {
   if (job.terminal()) {
     absl::MutexLock lock(&mutex_);
     run->needs_detail = true;
+    run->listed_end = true;
     return;
   }
   if (!run->told_start && job.began()) TellStart(*run);

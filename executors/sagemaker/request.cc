@@ -236,6 +236,11 @@ absl::StatusOr<std::string> CreateTrainingJobRequest(const RunSpec& spec, const 
   if (options.has_max_retry_attempts())
     request["RetryStrategy"] = {{"MaximumRetryAttempts", options.max_retry_attempts()}};
   if (json variables = Environment(spec); !variables.empty()) request["Environment"] = std::move(variables);
+  if (options.debugger()) {
+    request["DebugHookConfig"] = {{"S3OutputPath", options.output_s3_uri()},
+                                  {"CollectionConfigurations", json::array()}};
+    request["ProfilerConfig"] = {{"S3OutputPath", options.output_s3_uri()}, {"DisableProfiler", false}};
+  }
   if (absl::Status checked = CheckSizes(request); !checked.ok()) return checked;
   return request.dump(-1, ' ', false, json::error_handler_t::replace);
 }

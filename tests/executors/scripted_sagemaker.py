@@ -6,7 +6,8 @@
 Prints its port (or writes it to FILE) and serves on loopback until its standard input ends. Speaks AWS JSON 1.1 at `POST /`, and
 S3 by path at `/<bucket>/<key>`. With --check-signatures, requests that botocore would not have signed like that are refused.
 
-A training job plays the script in its environment entry SCRIPT (or hyperparameter `script`), steps separated by `;`:
+A training job plays the script in its environment entry SCRIPT (or hyperparameter `script`), steps separated by `;`, with {name}
+replaced by the hyperparameter's value:
 
     log TEXT        a line in the log of algo-1 (`log2 TEXT`: of algo-2)
     wait SECONDS    goes on later
@@ -29,6 +30,7 @@ POST /control takes a JSON object, any of:
     capacity {"ml.m5.large": 2}          the next jobs of that type fail with CapacityError
     limit    10                          ResourceLimitExceeded beyond so many live jobs
     start_seconds 0.5                    from creation to Training
+    untag    "NAME"                      takes a training job's tags away
 GET /stats: {"calls": {operation: count}, "timeline": [[seconds, operation, live jobs]], "starts": {job: count}, "live": n}
 GET /job/NAME: what was asked for, and its state.
 """
@@ -76,6 +78,8 @@ class Job:
         self.slowstop = 0.0
         self.stop_due = None
         script = request.get("Environment", {}).get("SCRIPT") or request.get("HyperParameters", {}).get("script", "succeed")
+        for name, value in request.get("HyperParameters", {}).items():
+            script = script.replace("{" + name + "}", value)
         self.steps = [step.strip().partition(" ")[::2] for step in script.split(";") if step.strip()]
         self.at = 0
         self.next = now + start_seconds  # when the next step is due
@@ -371,7 +375,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/control":
             with world.lock:
                 for key, value in json.loads(body).items():
-                    if isinstance(value, dict):
+                    if key == "untag":
+                        world.tags.pop(ARN + value.lower(), None)
+                    elif isinstance(value, dict):
                         world.control[key].update(value)
                     else:
                         world.control[key] = value
@@ -431,10 +437,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             world.objects[path] = body
             return self.answer(200, b"", "application/xml", [("ETag", f'"{hashlib.md5(body).hexdigest()}"')])
         if path.strip("/").count("/") == 0:
-            return self.answer(200, b"", "application/xml")
+            prefix = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query).get("prefix", [""])[0]
+            keys = [key for key in sorted(world.objects) if key.startswith(f"/{path.strip('/')}/{prefix}")]
+            items = "".join(f"<Contents><Key>{urllib.parse.quote(key.split('/', 2)[2])}</Key><Size>{len(world.objects[key])}</Size>"
+                            "<LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>&quot;e&quot;</ETag></Contents>" for key in keys[:1000])
+            return self.answer(200, f"<ListBucketResult><IsTruncated>false</IsTruncated>{items}</ListBucketResult>".encode(), "application/xml")
         if path not in world.objects:
             return self.answer(404, b"<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>", "application/xml")
-        return self.answer(200, world.objects[path], "application/octet-stream")
+        return self.answer(200, world.objects[path], "application/octet-stream", [("ETag", f'"{hashlib.md5(world.objects[path]).hexdigest()}"')])
 
     def check_signature(self, body):
         if self.server.world.credentials is None:

@@ -190,6 +190,7 @@ absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::
 
   CheckedSpec checked;
   checked.spec = std::move(parsed.spec);
+  checked.executor_paths = std::move(parsed.executor_paths);
   checked.parents = std::move(parents);
   if (!parsed.has_seed) checked.spec.random_seed = seed;
   ResolveGrid(checked, problems);
@@ -201,6 +202,23 @@ absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::
   return checked;
 }
 
+// What the engines say of a job whose specification is in order.
+static absl::Status AskEngines(const CheckedSpec& checked) {
+  core::Problems problems;
+  for (size_t i = 0; i < checked.spec.trial.executors.size(); ++i) {
+    const core::Options& options = checked.spec.trial.executors[i].options;
+    const executors::ExecutorKind* kind = executors::FindExecutorKind(options.name);
+    if (kind == nullptr || kind->check == nullptr) continue;
+    for (core::Problem& problem : kind->check(options.bytes, checked.spec)) {
+      const std::string& path = checked.executor_paths[i];
+      problems.push_back(
+          {problem.path.empty() ? path : absl::StrCat(path, ".", problem.path), std::move(problem.text)});
+    }
+  }
+  SortProblems(problems);
+  return problems.empty() ? absl::OkStatus() : InvalidArgument(problems);
+}
+
 absl::StatusOr<NewJob> BuildJob(const v1::CreateTuningJobRequest& request, const LookUpJob& look_up) {
   if (absl::Status status = CheckRequest(request); !status.ok()) return status;
   absl::StatusOr<uint64_t> seed = RandomNumber();
@@ -208,6 +226,9 @@ absl::StatusOr<NewJob> BuildJob(const v1::CreateTuningJobRequest& request, const
   absl::StatusOr<CheckedSpec> checked =
       CheckSpec(request.spec(), request.base_dir(), *seed & 0x7fffffff, look_up, request.import_only());
   if (!checked.ok()) return checked.status();
+  if (request.validate_only() && request.check_executors()) {
+    if (absl::Status asked = AskEngines(*checked); !asked.ok()) return asked;
+  }
 
   core::JobHeader header;
   header.job_id = checked->spec.name;

@@ -21,6 +21,7 @@ struct CheckedSpec {
   int64_t grid_size = 0;
   core::ParentJobs parents;
   std::vector<std::string> advice;
+  std::vector<std::string> executor_paths;  // where each of the executors stands in the specification
 };
 
 // Checks a specification. `seed` is taken if the specification has none; earlier jobs that it names are looked up. A
