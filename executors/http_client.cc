@@ -117,6 +117,7 @@ bool SetOptions(Exchange& exchange, curl_slist* headers, FILE* body_file, int64_
   if (!request.unix_socket.empty()) {
     option(CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
   }
+  if (request.fresh_connection) option(CURLOPT_FRESH_CONNECT, 1L);
   if (!request.unix_socket.empty() || request.past_proxies) option(CURLOPT_PROXY, "");
   if (body_file != nullptr) {
     option(CURLOPT_UPLOAD, 1L);

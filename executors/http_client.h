@@ -50,6 +50,9 @@ struct HttpRequest {
   std::string body;
   std::string body_file;      // sends this file instead of `body`; empty: `body`
   bool past_proxies = false;  // of the environment: for what only this machine can reach
+  // libcurl sends a request again, on a new connection, if an idle one turns out to be closed: not on a fresh one. For
+  // what must not be carried out twice.
+  bool fresh_connection = false;
   absl::Duration connect_timeout = absl::Seconds(5);
   // Of the whole answer. Infinite: as long as it takes.
   absl::Duration timeout = absl::Seconds(60);

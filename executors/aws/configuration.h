@@ -31,6 +31,8 @@ class Configuration {
   absl::StatusOr<Configuration> Reload() const { return Load(environment_, asked_for_); }
 
   const std::string& profile() const { return profile_; }
+  // Load's caller named it: the environment's keys do not count then.
+  bool profile_is_chosen() const { return !asked_for_.empty(); }
   // "" if it is not set.
   std::string Variable(const std::string& name) const;
   // Of both files together, keys of the credentials file first; null: in neither.

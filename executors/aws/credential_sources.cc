@@ -182,13 +182,16 @@ absl::StatusOr<Credentials> FromInstanceMetadata(const SourceContext& context, S
 }
 
 std::vector<CredentialsSource> DefaultSources(const SourceContext& context) {
-  return {
-      {"the environment", [context](StopSignal*) { return FromEnvironment(context); }},
-      {"web identity", [context](StopSignal* stop) { return FromWebIdentity(context, stop); }},
-      {"the profile", [context](StopSignal* stop) { return FromProfile(context, stop); }},
-      {"the container", [context](StopSignal* stop) { return FromContainer(context, stop); }},
-      {"the instance's metadata", [context](StopSignal* stop) { return FromInstanceMetadata(context, stop); }},
-  };
+  std::vector<CredentialsSource> sources;
+  if (!context.configuration.profile_is_chosen()) {
+    sources.push_back({"the environment", [context](StopSignal*) { return FromEnvironment(context); }});
+    sources.push_back({"web identity", [context](StopSignal* stop) { return FromWebIdentity(context, stop); }});
+  }
+  sources.push_back({"the profile", [context](StopSignal* stop) { return FromProfile(context, stop); }});
+  sources.push_back({"the container", [context](StopSignal* stop) { return FromContainer(context, stop); }});
+  sources.push_back(
+      {"the instance's metadata", [context](StopSignal* stop) { return FromInstanceMetadata(context, stop); }});
+  return sources;
 }
 
 }  // namespace tuner::executors::aws

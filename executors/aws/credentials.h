@@ -66,7 +66,8 @@ class CachingCredentials : public CredentialsProvider {
 };
 
 // Environment, web identity, the profile (keys, assumed role, process), container, instance metadata: as
-// `configuration` sets them up. `region`: whose STS is asked; empty: the configuration's.
+// `configuration` sets them up. The first two do not count where Configuration::Load was told a profile. `region`:
+// whose STS is asked; empty: the configuration's.
 std::unique_ptr<CredentialsProvider> MakeDefaultCredentials(const Configuration& configuration, HttpClient& http,
                                                             core::Clock& clock, std::string region = "");
 

@@ -148,6 +148,10 @@ AwsError ReadAwsError(const HttpResponse& response, const std::vector<std::strin
   error.code = BareCode(error.code);
   if (error.code.empty()) error.code = absl::StrCat("Http", response.code);  // an answer to HEAD, or of a proxy
   error.message = CleanMessage(error, secrets);
+  const std::string region = header("x-amz-bucket-region");
+  if (!region.empty() && (response.code == 301 || response.code == 307 || response.code == 400)) {
+    absl::StrAppend(&error.message, error.message.empty() ? "" : " ", "(the bucket is in the region ", region, ")");
+  }
   error.throttled = SaysThrottled(error);
   error.retryable = MayDoLater(error);
   return error;

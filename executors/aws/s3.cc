@@ -143,48 +143,51 @@ S3Client::S3Client(S3Options options, AwsServices services)
       path_style_(!options_.service.endpoint.empty()),
       client_(options_.service, services) {}
 
-std::string S3Client::UrlOf(const S3Uri& uri, const std::string& query) const {
-  const std::string& endpoint = client_.options().endpoint;
-  std::string url;
-  if (path_style_ || !IsHostLabel(uri.bucket)) {
-    url = absl::StrCat(endpoint, "/", uri.bucket);
-  } else {
-    const size_t host = endpoint.find("://") + 3;
-    url = absl::StrCat(endpoint.substr(0, host), uri.bucket, ".", endpoint.substr(host));
-  }
-  return absl::StrCat(url, EncodeKey(uri.key), query.empty() ? "" : "?", query);
+std::string UrlOf(const S3Uri& uri, absl::string_view endpoint, bool path_style) {
+  if (path_style || !IsHostLabel(uri.bucket)) return absl::StrCat(endpoint, "/", uri.bucket, EncodeKey(uri.key));
+  const size_t host = endpoint.find("://") + 3;
+  return absl::StrCat(endpoint.substr(0, host), uri.bucket, ".", endpoint.substr(host), EncodeKey(uri.key));
 }
 
-absl::StatusOr<HttpResponse> S3Client::Send(HttpRequest request, const std::string& operation, const S3Uri& uri,
+absl::StatusOr<HttpResponse> S3Client::Send(ServiceClient::Call call, const std::string& operation, const S3Uri& uri,
                                             const std::string& query, const CallOptions& options) {
   if (!IsBucketName(uri.bucket)) {
     return absl::InvalidArgumentError(absl::StrCat("\"", uri.bucket, "\" is no name of an S3 bucket"));
   }
-  ServiceClient::Call call;
   call.operation = absl::StrCat("s3.", operation, " ", uri.ToString());
-  call.request = std::move(request);
-  call.request.url = UrlOf(uri, query);
-  call.request.timeout = options_.service.timeout;
+  call.request.url = absl::StrCat(UrlOf(uri, client_.options().endpoint, path_style_), query.empty() ? "" : "?", query);
   return client_.Send(call, options);
+}
+
+ServiceClient::Call S3Client::Request(std::string method) const {
+  ServiceClient::Call call;
+  call.request.method = std::move(method);
+  call.request.timeout = options_.service.timeout;
+  return call;
+}
+
+// Of an object's contents, which take their time.
+ServiceClient::Call S3Client::Transfer(std::string method) const {
+  ServiceClient::Call call;
+  call.request.method = std::move(method);
+  call.request.timeout = options_.object_timeout;
+  call.request.stall_timeout = options_.stall_timeout;
+  return call;
 }
 
 absl::Status S3Client::GetFile(const S3Uri& from, const std::string& path, const CallOptions& options) {
   absl::StatusOr<NewFile> file = NewFile::Create(path);
   if (!file.ok()) return file.status();
-  ServiceClient::Call call;
-  call.operation = absl::StrCat("s3.GetObject ", from.ToString());
-  call.request.url = UrlOf(from, "");
-  call.request.timeout = options_.object_timeout;
-  call.request.stall_timeout = options_.stall_timeout;
+  ServiceClient::Call call = Transfer("GET");
   call.request.on_body = [&](absl::string_view piece) { return file->Append(piece); };
   call.begin = [&] { return file->Clear(); };
-  const absl::StatusOr<HttpResponse> response = client_.Send(call, options);
+  const absl::StatusOr<HttpResponse> response = Send(std::move(call), "GetObject", from, "", options);
   if (!response.ok()) return response.status();
   return file->Commit();
 }
 
 absl::StatusOr<S3Object> S3Client::Head(const S3Uri& uri, const CallOptions& options) {
-  const absl::StatusOr<HttpResponse> response = Send({.method = "HEAD"}, "HeadObject", uri, "", options);
+  const absl::StatusOr<HttpResponse> response = Send(Request("HEAD"), "HeadObject", uri, "", options);
   if (!response.ok()) return response.status();
   S3Object object = {.key = uri.key, .etag = AnswerHeader(*response, "etag")};
   std::string error;
@@ -201,7 +204,7 @@ absl::StatusOr<std::vector<S3Object>> S3Client::List(const S3Uri& prefix, const 
     std::string query =
         absl::StrCat("encoding-type=url&list-type=2&max-keys=", page, "&prefix=", PercentEncode(prefix.key));
     if (!token.empty()) absl::StrAppend(&query, "&continuation-token=", PercentEncode(token));
-    const absl::StatusOr<HttpResponse> response = Send({}, "ListObjectsV2", bucket, query, options);
+    const absl::StatusOr<HttpResponse> response = Send(Request("GET"), "ListObjectsV2", bucket, query, options);
     if (!response.ok()) return response.status();
     pugi::xml_document document;
     document.load_buffer(response->body.data(), response->body.size());
@@ -224,7 +227,7 @@ absl::StatusOr<std::vector<S3Object>> S3Client::List(const S3Uri& prefix, const 
 }
 
 absl::Status S3Client::Delete(const S3Uri& uri, const CallOptions& options) {
-  const absl::Status status = Send({.method = "DELETE"}, "DeleteObject", uri, "", options).status();
+  const absl::Status status = Send(Request("DELETE"), "DeleteObject", uri, "", options).status();
   const std::optional<AwsError> error = AwsErrorOf(status);
   if (error.has_value() && (error->code == "NoSuchKey" || error->code == "Http404")) return absl::OkStatus();
   return status;

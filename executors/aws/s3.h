@@ -29,6 +29,9 @@ struct S3Uri {
 // INVALID_ARGUMENT: not "s3://bucket[/key]". The key is taken as it is: nothing in it is decoded.
 absl::StatusOr<S3Uri> ParseS3Uri(absl::string_view text);
 
+// Where it is served: the bucket in the path, or in the host if its name can be a part of one.
+std::string UrlOf(const S3Uri& uri, absl::string_view endpoint, bool path_style);
+
 struct S3Object {
   std::string key;
   int64_t size = 0;
@@ -69,9 +72,10 @@ class S3Client {
  private:
   struct Part;
   struct Source;
-  std::string UrlOf(const S3Uri& uri, const std::string& query) const;
-  absl::StatusOr<HttpResponse> Send(HttpRequest request, const std::string& operation, const S3Uri& uri,
+  absl::StatusOr<HttpResponse> Send(ServiceClient::Call call, const std::string& operation, const S3Uri& uri,
                                     const std::string& query, const CallOptions& options);
+  ServiceClient::Call Request(std::string method) const;
+  ServiceClient::Call Transfer(std::string method) const;
   absl::Status Put(const Source& source, const S3Uri& to, const CallOptions& options);
   absl::Status PutWhole(const Source& source, const S3Uri& to, const CallOptions& options);
   absl::Status PutMultipart(const Source& source, const S3Uri& to, const CallOptions& options);

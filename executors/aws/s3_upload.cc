@@ -114,22 +114,18 @@ absl::Status S3Client::Put(const Source& source, const S3Uri& to, const CallOpti
 absl::Status S3Client::PutWhole(const Source& source, const S3Uri& to, const CallOptions& options) {
   absl::StatusOr<std::string> hash = source.hash.empty() ? HexSha256OfFile(source.path) : source.hash;
   if (!hash.ok()) return hash.status();
-  ServiceClient::Call call;
-  call.operation = absl::StrCat("s3.PutObject ", to.ToString());
-  call.request.method = "PUT";
-  call.request.url = UrlOf(to, "");
+  ServiceClient::Call call = Transfer("PUT");
   call.request.headers = EncryptionHeaders();
   call.request.headers.emplace_back("Content-Type", "application/octet-stream");
   call.request.body_file = source.path;
-  call.request.timeout = options_.object_timeout;
-  call.request.stall_timeout = options_.stall_timeout;
   call.payload_hash = *std::move(hash);  // S3 refuses what does not match it
-  return client_.Send(call, options).status();
+  return Send(std::move(call), "PutObject", to, "", options).status();
 }
 
 absl::Status S3Client::PutMultipart(const Source& source, const S3Uri& to, const CallOptions& options) {
-  HttpRequest create = {.method = "POST", .headers = EncryptionHeaders()};
-  create.headers.emplace_back("Content-Type", "application/octet-stream");
+  ServiceClient::Call create = Request("POST");
+  create.request.headers = EncryptionHeaders();
+  create.request.headers.emplace_back("Content-Type", "application/octet-stream");
   const absl::StatusOr<HttpResponse> created =
       Send(std::move(create), "CreateMultipartUpload", to, "uploads=", options);
   if (!created.ok()) return created.status();
@@ -143,7 +139,7 @@ absl::Status S3Client::PutMultipart(const Source& source, const S3Uri& to, const
   if (!status.ok()) {
     // Parts that are kept cost money. Also after a stop, but then without waiting.
     const absl::Duration most_wait = absl::IsCancelled(status) ? absl::ZeroDuration() : options.most_wait;
-    (void)Send({.method = "DELETE"}, "AbortMultipartUpload", to, "uploadId=" + PercentEncode(upload_id),
+    (void)Send(Request("DELETE"), "AbortMultipartUpload", to, "uploadId=" + PercentEncode(upload_id),
                {.most_wait = most_wait});
   }
   return status;
@@ -158,7 +154,8 @@ absl::StatusOr<std::vector<S3Client::Part>> S3Client::PutParts(const Source& sou
   std::vector<Part> parts;
   Sha256 hash;
   for (int64_t left = source.size; left > 0;) {
-    ServiceClient::Call call;
+    ServiceClient::Call call = Transfer("PUT");
+    call.request.headers = {{"Content-Type", "application/octet-stream"}};
     std::string& body = call.request.body;
     body.resize(std::min(part_size, static_cast<size_t>(left)));
     if (fread(body.data(), 1, body.size(), file.get()) != body.size()) {
@@ -166,16 +163,12 @@ absl::StatusOr<std::vector<S3Client::Part>> S3Client::PutParts(const Source& sou
     }
     left -= static_cast<int64_t>(body.size());
     hash.Add(body);
-    call.operation = absl::StrCat("s3.UploadPart ", to.ToString());
-    call.request.method = "PUT";
-    call.request.url = UrlOf(to, absl::StrCat("partNumber=", parts.size() + 1, "&uploadId=", PercentEncode(upload_id)));
-    call.request.headers = {{"Content-Type", "application/octet-stream"}};
-    call.request.timeout = options_.object_timeout;
-    call.request.stall_timeout = options_.stall_timeout;
-    const absl::StatusOr<HttpResponse> response = client_.Send(call, options);
+    const std::string query = absl::StrCat("partNumber=", parts.size() + 1, "&uploadId=", PercentEncode(upload_id));
+    const absl::StatusOr<HttpResponse> response = Send(std::move(call), "UploadPart", to, query, options);
     if (!response.ok()) return response.status();
     const auto etag = response->headers.find("etag");
-    if (etag == response->headers.end()) return absl::UnavailableError(absl::StrCat(call.operation, ": no ETag came"));
+    if (etag == response->headers.end())
+      return absl::UnavailableError(absl::StrCat(to.ToString(), ": a part's answer has no ETag"));
     parts.push_back({etag->second});
   }
   if (!source.hash.empty() && hash.Hex() != source.hash) return CannotRead(source.path, "it was changed meanwhile");
@@ -193,9 +186,11 @@ absl::Status S3Client::CompleteUpload(const S3Uri& to, const std::string& upload
   }
   std::ostringstream body;
   document.save(body, "", pugi::format_raw);
-  const absl::StatusOr<HttpResponse> response =
-      Send({.method = "POST", .headers = {{"Content-Type", "application/xml"}}, .body = body.str()},
-           "CompleteMultipartUpload", to, "uploadId=" + PercentEncode(upload_id), options);
+  ServiceClient::Call call = Request("POST");
+  call.request.headers = {{"Content-Type", "application/xml"}};
+  call.request.body = body.str();
+  absl::StatusOr<HttpResponse> response =
+      Send(std::move(call), "CompleteMultipartUpload", to, "uploadId=" + PercentEncode(upload_id), options);
   if (!response.ok()) {
     // An attempt whose answer was lost may have completed it.
     const std::optional<AwsError> error = AwsErrorOf(response.status());
@@ -206,6 +201,7 @@ absl::Status S3Client::CompleteUpload(const S3Uri& to, const std::string& upload
   pugi::xml_document answer;
   answer.load_buffer(response->body.data(), response->body.size());
   if (answer.child("Error")) {
+    response->code = 500;
     return ToStatus(ReadAwsError(*response, {}), absl::StrCat("s3.CompleteMultipartUpload ", to.ToString()));
   }
   return absl::OkStatus();

@@ -132,6 +132,7 @@ absl::StatusOr<HttpResponse> ServiceClient::SendOnce(const Call& call, const Cal
   }
   HttpRequest request = call.request;
   request.connect_timeout = options_.connect_timeout;
+  request.fresh_connection = !call.idempotent;
   if (call.sign) {
     if (absl::Status status = SignRequest(call, options.stop, request, attempt); !status.ok()) return status;
   }
@@ -142,7 +143,10 @@ absl::StatusOr<HttpResponse> ServiceClient::SendOnce(const Call& call, const Cal
     return ToStatus(*attempt.error, call.operation);
   }
   if (response->code < 200 || response->code >= 300) {
-    attempt.error = ReadAwsError(*response, {attempt.credentials.secret_access_key, attempt.credentials.session_token});
+    std::vector<std::string> secrets = call.secrets;
+    secrets.push_back(attempt.credentials.secret_access_key);
+    secrets.push_back(attempt.credentials.session_token);
+    attempt.error = ReadAwsError(*response, secrets);
   }
   Learn(*response, attempt);
   if (attempt.error.has_value()) return ToStatus(*attempt.error, call.operation);

@@ -123,7 +123,7 @@ class OnTheScriptedOne(OnSageMaker):
 
     def test_weak_trials_are_stopped_early(self):
         server = self.serve()
-        steps = "; wait 0.4; ".join(["log loss={x}"] * 8)
+        steps = "; wait 1; ".join(["log loss={x}"] * 8)
         job = self.write_job(name="early", endpoint=self.service.endpoint, trials=8, parallel=4, script=steps + "; hang",
                              more="early_stopping: {threshold: {min_steps: 2, max: 1.0}}")
         text = job.read_text().replace("; hang", "")
