@@ -54,13 +54,14 @@ absl::Duration Fleet::ReadLog(const RunPtr& run) {
                                                 : pace_.poll_interval;
     name = Name(*run);
   }
-  const bool describes = run->final.has_value();
-  const bool began = describes ? run->final->began() : run->record.began;
-  if (ending && began && !run->told_start) TellStart(*run);
   run->log.Follow(name);
-  if (ending && !(describes && began)) {
-    End(run);  // there is no log, or it was read before the end was written down
-    return interval;
+  if (ending) {
+    const bool began = run->final ? run->final->began() : run->record.began;
+    if (began && !run->told_start) TellStart(*run);
+    if (!run->final || !began) {
+      End(run);  // there is no log, or it was read before the end was written down
+      return interval;
+    }
   }
   std::vector<core::Measurement> found;
   const absl::StatusOr<RunLog::Progress> progress =

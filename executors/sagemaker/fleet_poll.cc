@@ -114,7 +114,10 @@ absl::Status Fleet::PollList(const std::vector<RunPtr>& live) {
   absl::StatusOr<TrainingJobPage> page = site_->service().List(listing_);
   if (!page.ok()) {
     listing_.token.clear();  // from the beginning: a token may have expired
-    return page.status();
+    if (!absl::IsPermissionDenied(page.status())) return page.status();
+    absl::MutexLock lock(&mutex_);
+    for (const RunPtr& run : live) run->needs_detail = true;  // asked for by other calls, which may be allowed
+    return absl::OkStatus();
   }
   listing_.token = page->next_token;
   for (const TrainingJob& job : page->jobs) {

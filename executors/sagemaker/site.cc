@@ -22,20 +22,20 @@ absl::StatusOr<std::unique_ptr<Site>> Site::Make(const v1::SageMakerExecutor& op
     return absl::InvalidArgumentError(
         "no AWS region is set: give trial.sagemaker.region, set AWS_REGION, or `region` in the profile");
   }
-  const auto service_options = [&](const char* service, const std::string& endpoint) {
-    aws::ServiceOptions service_options;
-    service_options.service = service;
-    service_options.region = site->region_;
-    service_options.endpoint = endpoint.empty() ? configuration->EndpointOverride(service) : endpoint;
-    return service_options;
+  const auto options_of = [&](const char* service, const std::string& endpoint) {
+    aws::ServiceOptions made;
+    made.service = service;
+    made.region = site->region_;
+    made.endpoint = endpoint.empty() ? configuration->EndpointOverride(service) : endpoint;
+    return made;
   };
   site->credentials_ = aws::MakeDefaultCredentials(*configuration, site->http_, clock, site->region_);
   const aws::AwsServices services{site->http_, *site->credentials_, clock};
   site->service_ =
-      std::make_unique<Service>(service_options("sagemaker", options.endpoint()), services, &site->stop_);
-  site->logs_ = std::make_unique<aws::LogsClient>(service_options("logs", options.logs_endpoint()), services);
+      std::make_unique<Service>(options_of("sagemaker", options.endpoint()), services, &site->stop_);
+  site->logs_ = std::make_unique<aws::LogsClient>(options_of("logs", options.logs_endpoint()), services);
   aws::S3Options s3;
-  s3.service = service_options("s3", options.s3_endpoint());
+  s3.service = options_of("s3", options.s3_endpoint());
   site->s3_ = std::make_unique<aws::S3Client>(std::move(s3), services);
   return site;
 }

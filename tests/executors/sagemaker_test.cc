@@ -312,6 +312,40 @@ TEST_F(SageMakerTest, ARefusalOfTheServiceIsTheTrialsReason) {
   EXPECT_THAT(ended.reason, AllOf(HasSubstr("iam:PassRole"), Not(HasSubstr("planted-secret"))));
 }
 
+TEST_F(SageMakerTest, AHundredRunsAreAskedAboutByOneCallInEachInterval) {
+  constexpr int kRuns = 100, kRounds = 3;
+  constexpr double kInterval = 0.2;
+  for (int round = 0; round < kRounds; ++round) {
+    for (int trial = 1; trial <= kRuns; ++trial) {
+      const RunSpec spec = harness_.Scripted(Id(trial, round + 1), "log loss=1; wait 0.3; log loss=2; succeed",
+                                             [](v1::SageMakerExecutor& options) {
+                                               options.mutable_poll_interval()->set_nanos(200'000'000);
+                                             });
+      ASSERT_TRUE(harness_.executor().Launch(spec).ok());
+    }
+    for (int trial = 1; trial <= kRuns; ++trial) {
+      EXPECT_EQ(harness_.recorder().AwaitEnded(Id(trial, round + 1)).outcome, Outcome::kSucceeded);
+      EXPECT_THAT(ValuesOf(Id(trial, round + 1)), ElementsAre(1, 2));
+    }
+  }
+  const json stats = json::parse(harness_.service().Stats());
+  int polls = 0;
+  for (const char* operation : {"ListTrainingJobs", "DescribeTrainingJob", "Search"})
+    polls += stats["calls"].value(operation, 0);
+  const double seconds = stats["timeline"].back()[0].get<double>() - stats["timeline"].front()[0].get<double>();
+  EXPECT_LE(polls, seconds / kInterval + 2) << stats["calls"];
+  EXPECT_GE(polls, 2 * kRounds);
+}
+
+TEST_F(SageMakerTest, WithoutTheRightToListEachIsDescribed) {
+  harness_.service().Control(R"({"refuse": {"ListTrainingJobs": ["AccessDeniedException", "no"],
+                                            "Search": ["AccessDeniedException", "no"]}})");
+  for (int trial = 1; trial <= 3; ++trial)
+    ASSERT_TRUE(harness_.executor().Launch(harness_.Scripted(Id(trial), "log loss=1; wait 0.2; succeed")).ok());
+  for (int trial = 1; trial <= 3; ++trial)
+    EXPECT_EQ(harness_.recorder().AwaitEnded(Id(trial)).outcome, Outcome::kSucceeded);
+}
+
 TEST_F(SageMakerTest, RunsAreSearchedForTogetherAndOneByOneWhereThatIsDenied) {
   for (const bool denied : {false, true}) {
     if (denied) harness_.service().Control(R"({"refuse": {"Search": ["AccessDeniedException", "no"]}})");

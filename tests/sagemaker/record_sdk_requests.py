@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Records what the SageMaker Python SDK sends for the estimators below: record_sdk_requests.py [FILE]
+"""Records what the SageMaker Python SDK sends for the estimators below: record_sdk_requests.py FILE
 
-Writes {"sdk": version, "requests": {case: CreateTrainingJob request}} to FILE or standard output. No service is called: the requests are
-taken from the client on their way out. request_test.cc builds the same requests from RunSpecs and compares them field by field.
+Writes {"sdk": version, "requests": {case: CreateTrainingJob request}} to FILE. No service is called: the requests are
+taken from the client on their way out, and the SDK's telemetry is off. request_test.cc builds the same requests from RunSpecs and compares them field by field.
 """
 
 import json
@@ -79,11 +79,8 @@ def script(session):
 def main():
     cases = [plain, everything, warm_pool, groups, script]
     text = json.dumps({"sdk": sagemaker.__version__, "requests": {case.__name__: recorded(case) for case in cases}}, indent=1, sort_keys=True)
-    if len(sys.argv) > 1:
-        with open(sys.argv[1], "w") as file:
-            file.write(text + "\n")
-    else:
-        print(text)
+    with open(sys.argv[1], "w") as file:
+        file.write(text + "\n")
 
 
 if __name__ == "__main__":

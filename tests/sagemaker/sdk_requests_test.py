@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 PYTHON = HERE.parents[1] / ".venv-sagemaker" / "bin" / "python"
@@ -14,7 +15,10 @@ def main():
     if not PYTHON.exists():
         print("SKIPPED: no .venv-sagemaker; run scripts/install-dependencies test", flush=True)
         sys.exit(1 if os.environ.get("CI") == "true" else 77)
-    sent = json.loads(subprocess.run([PYTHON, HERE / "record_sdk_requests.py"], check=True, stdout=subprocess.PIPE, text=True).stdout)
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "sent.json"  # the SDK itself writes to standard output
+        subprocess.run([PYTHON, HERE / "record_sdk_requests.py", file], check=True)
+        sent = json.loads(file.read_text())
     stored = json.loads((HERE / "sdk_requests.json").read_text())
     if sent != stored:
         sys.exit(f"the SDK sends\n{json.dumps(sent, indent=1, sort_keys=True)}\nsdk_requests.json has\n{json.dumps(stored, indent=1, sort_keys=True)}")
