@@ -274,7 +274,8 @@ core::Problems RefuseRemoteInputs(const core::JobSpec& spec) {
     const core::Channel& channel = spec.trial.inputs[i];
     const std::string path = absl::StrCat("trial.inputs[", i, "]");
     if (!channel.s3_uri.empty()) {
-      problems.push_back({path + ".s3_uri", "processes and workers are given no inputs from S3; copy the data and use path"});
+      problems.push_back(
+          {path + ".s3_uri", "processes and workers are given no inputs from S3; copy the data and use path"});
     }
     if (channel.input_mode == core::Channel::InputMode::kPipe) {
       problems.push_back({path + ".input_mode", "is PIPE, which processes and workers are not given; use FILE"});

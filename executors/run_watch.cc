@@ -50,7 +50,8 @@ bool Send(const UniqueFd& pidfd, int signal, int value) {
 }
 
 bool SendStop(const UniqueFd& pidfd, absl::Duration grace) {
-  return Send(pidfd, StopSignalNumber(), static_cast<int>(std::clamp<int64_t>(absl::ToInt64Milliseconds(grace), 0, INT_MAX)));
+  return Send(pidfd, StopSignalNumber(),
+              static_cast<int>(std::clamp<int64_t>(absl::ToInt64Milliseconds(grace), 0, INT_MAX)));
 }
 
 // The supervisor that holds the run's claim.

@@ -50,9 +50,7 @@ bool SplitName(const std::string& path, std::string& prefix, std::string& name) 
 // Without owner and time, so that the archive depends on the files only.
 std::string TarHeader(const std::string& prefix, const std::string& name, int64_t size, bool executable) {
   std::string header(kBlock, '\0');
-  const auto put = [&header](size_t at, const std::string& text) {
-    header.replace(at, text.size(), text);
-  };
+  const auto put = [&header](size_t at, const std::string& text) { header.replace(at, text.size(), text); };
   put(0, name);
   put(100, executable ? "0000755" : "0000644");
   put(108, "0000000");
@@ -61,7 +59,9 @@ std::string TarHeader(const std::string& prefix, const std::string& name, int64_
   put(136, "00000000000");
   put(148, "        ");
   put(156, "0");
-  put(257, std::string("ustar\0" "00", 8));
+  put(257, std::string("ustar\0"
+                       "00",
+                       8));
   put(345, prefix);
   unsigned sum = 0;
   for (const char c : header) sum += static_cast<unsigned char>(c);
@@ -127,7 +127,8 @@ absl::Status PackCode(const std::string& folder, const std::string& only, const 
     if (absl::Status added = AddFile(folder, file, out.get()); !added.ok()) return added;
   }
   const std::string end(2 * kBlock, '\0');
-  const bool written = gzwrite(out.get(), end.data(), static_cast<unsigned>(end.size())) == static_cast<int>(end.size());
+  const bool written =
+      gzwrite(out.get(), end.data(), static_cast<unsigned>(end.size())) == static_cast<int>(end.size());
   if (gzclose(out.release()) != Z_OK || !written)
     return absl::UnavailableError(absl::StrCat("cannot write ", archive, "; is the disk full?"));
   return absl::OkStatus();

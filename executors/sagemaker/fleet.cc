@@ -85,8 +85,8 @@ absl::Status Fleet::Stop(const RunId& id) {
     stops_.insert({now, id});
   } else {
     // If it waits to be tried again, it need not; if it is being created, it is stopped after that.
-    const auto waiting = std::find_if(launches_.begin(), launches_.end(),
-                                      [&id](const auto& launch) { return launch.second == id; });
+    const auto waiting =
+        std::find_if(launches_.begin(), launches_.end(), [&id](const auto& launch) { return launch.second == id; });
     if (waiting != launches_.end()) {
       launches_.erase(waiting);
       launches_.insert({now, id});

@@ -34,7 +34,7 @@ namespace tuner::executors::sagemaker {
 
 // How fast things are done; tests are in more of a hurry.
 struct Pace {
-  absl::Duration poll_interval = absl::Seconds(5);  // unless a job's options say otherwise
+  absl::Duration poll_interval = absl::Seconds(5);    // unless a job's options say otherwise
   absl::Duration sweep_interval = absl::Minutes(10);  // all live ones are looked for, not only those that changed
   absl::Duration log_gap = absl::Milliseconds(100);   // between calls of CloudWatch Logs
   absl::Duration first_retry = absl::Seconds(1);      // doubles each time
@@ -80,7 +80,7 @@ class Fleet {
     bool needs_detail = false;
     bool listed_end = false;  // a list said that it has ended
     int searches = 0;         // that did not tell its detail
-    int failures = 0;  // in a row, of what is tried again
+    int failures = 0;         // in a row, of what is tried again
     absl::Time log_due;
 
     // Used by whom the phase belongs to, and in the phase kLive by nobody else but with mutex_ held.
@@ -107,8 +107,7 @@ class Fleet {
   std::string Name(const Run& run) const;
   void Tell(const RunId& id, std::variant<RunStarted, RunMetrics, RunEnded> what);
   void TellStart(Run& run);
-  absl::Duration RetryIn(int failures, absl::Duration first, absl::Duration last)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Duration RetryIn(int failures, absl::Duration first, absl::Duration last) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Duration PollInterval() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Hands a run that has ended to the log thread.
   void BeginEnd(Run& run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

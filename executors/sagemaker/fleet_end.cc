@@ -24,8 +24,8 @@ void Fleet::LogLoop() {
         absl::Time due = absl::InfiniteFuture();
         run.reset();
         for (const auto& [id, candidate] : runs_) {
-          const bool reads = candidate->phase == Phase::kEnding ||
-                             (candidate->phase == Phase::kLive && candidate->told_start);
+          const bool reads =
+              candidate->phase == Phase::kEnding || (candidate->phase == Phase::kLive && candidate->told_start);
           if (!reads || candidate->log_due >= due) continue;
           due = candidate->log_due;
           run = candidate;

@@ -17,9 +17,7 @@ namespace {
 constexpr int kMostCredentialFailures = 6;
 
 // A quota of no instance at all, which no waiting changes.
-bool IsQuotaOfNothing(const absl::Status& status) {
-  return absl::StrContains(status.message(), " is 0 Instances");
-}
+bool IsQuotaOfNothing(const absl::Status& status) { return absl::StrContains(status.message(), " is 0 Instances"); }
 
 bool MayPass(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) || absl::IsResourceExhausted(status) ||

@@ -143,8 +143,8 @@ absl::Status Fleet::PollList(const std::vector<RunPtr>& live) {
 }
 
 absl::Status Fleet::PollDetails(const std::vector<RunPtr>& unknown) {
-  const auto alone = std::find_if(unknown.begin(), unknown.end(),
-                                  [](const RunPtr& run) { return run->searches >= kMostSearches; });
+  const auto alone =
+      std::find_if(unknown.begin(), unknown.end(), [](const RunPtr& run) { return run->searches >= kMostSearches; });
   if (alone != unknown.end()) return DescribeOne(*alone);
   if (unknown.size() == 1) return DescribeOne(unknown[0]);
   if (!may_search_) {

@@ -71,8 +71,7 @@ class OptionsValidator {
       CheckType(path + ".instance_type", group.instance_type());
       if (group.has_instance_count() && group.instance_count() < 1) Add(path + ".instance_count", "must be at least 1");
     }
-    if (options_.has_instance_count() && options_.instance_count() < 1)
-      Add("instance_count", "must be at least 1");
+    if (options_.has_instance_count() && options_.instance_count() < 1) Add("instance_count", "must be at least 1");
     if (options_.has_volume_size_gb() && options_.volume_size_gb() < 1) Add("volume_size_gb", "must be at least 1");
     if (options_.has_max_retry_attempts() && (options_.max_retry_attempts() < 1 || options_.max_retry_attempts() > 30))
       Add("max_retry_attempts", "must be 1 to 30");
@@ -92,10 +91,9 @@ class OptionsValidator {
       if ((!uri->empty() || required) && !IsS3Folder(*uri))
         Add(path, absl::StrCat("\"", *uri, "\" is not a folder in S3; give one such as s3://my-bucket/tuning"));
     }
-    const std::pair<const char*, const std::string*> addresses[] = {
-        {"endpoint", &options_.endpoint()},
-        {"s3_endpoint", &options_.s3_endpoint()},
-        {"logs_endpoint", &options_.logs_endpoint()}};
+    const std::pair<const char*, const std::string*> addresses[] = {{"endpoint", &options_.endpoint()},
+                                                                    {"s3_endpoint", &options_.s3_endpoint()},
+                                                                    {"logs_endpoint", &options_.logs_endpoint()}};
     for (const auto& [path, address] : addresses) {
       if (!address->empty() && !Matches(*address, R"(https?://[^/?#]+)"))
         Add(path, "must be https://HOST or http://HOST:PORT, without a path");
@@ -110,8 +108,8 @@ class OptionsValidator {
     const int64_t run = absl::ToInt64Seconds(spec_.trial.time_limit.value_or(kDefaultRunTime));
     if (run > kMostRunTime) Add("", "trains for 28 days at most; lower trial.time_limit");
     if (options_.spot() && !options_.has_max_wait()) {
-      Add("max_wait", absl::StrCat("is required with spot: how long to wait for capacity, training included; at least ",
-                                   run, "s"));
+      Add("max_wait",
+          absl::StrCat("is required with spot: how long to wait for capacity, training included; at least ", run, "s"));
     } else if (options_.has_max_wait() && !options_.spot()) {
       Add("max_wait", "is for spot only; set spot, or drop it");
     } else if (options_.spot() && options_.max_wait().seconds() < run) {
@@ -119,8 +117,8 @@ class OptionsValidator {
                                    spec_.trial.time_limit ? "trial.time_limit" : "the default time limit", " of ", run,
                                    "s; raise it, or lower trial.time_limit"));
     }
-    if (options_.has_keep_alive() && (options_.keep_alive().seconds() < 0 ||
-                                      options_.keep_alive().seconds() > kMostKeepAlive)) {
+    if (options_.has_keep_alive() &&
+        (options_.keep_alive().seconds() < 0 || options_.keep_alive().seconds() > kMostKeepAlive)) {
       Add("keep_alive", "must be at most 1 hour");
     }
     if (options_.has_keep_alive() && (options_.spot() || !options_.instance_groups().empty()))
@@ -133,7 +131,8 @@ class OptionsValidator {
 
   void CheckNetworkAndTags() {
     if (options_.subnets().empty() != options_.security_groups().empty())
-      Add(options_.subnets().empty() ? "subnets" : "security_groups", "is missing; a VPC needs subnets and security_groups");
+      Add(options_.subnets().empty() ? "subnets" : "security_groups",
+          "is missing; a VPC needs subnets and security_groups");
     if (options_.subnets_size() > 16) Add("subnets", "has more than 16 entries");
     if (options_.security_groups_size() > 5) Add("security_groups", "has more than 5 entries");
     if (options_.tags_size() > kMostTags) Add("tags", absl::StrCat("has more than ", kMostTags, " entries"));

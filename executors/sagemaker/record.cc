@@ -23,10 +23,8 @@ absl::Status RecordError(const RunPaths& paths, const char* what, int error) {
 }
 
 json ToJson(const RunRecord& record) {
-  json object = {{"instance_type", record.instance_type},
-                 {"sent", record.sent},
-                 {"began", record.began},
-                 {"arn", record.arn}};
+  json object = {
+      {"instance_type", record.instance_type}, {"sent", record.sent}, {"began", record.began}, {"arn", record.arn}};
   if (!record.end) return object;
   const RunEnded& end = *record.end;
   json told = {{"outcome", static_cast<int>(end.outcome)},

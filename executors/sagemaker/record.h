@@ -1,5 +1,5 @@
-// What the server keeps of a run on SageMaker, at <data>/jobs/<job>/sagemaker/<trial>-<attempt>: a run with a record was
-// accepted, and one without never was.
+// What the server keeps of a run on SageMaker, at <data>/jobs/<job>/sagemaker/<trial>-<attempt>: a run with a record
+// was accepted, and one without never was.
 //
 // Threads: any; two calls for the same run must not overlap. Ownership: none. Errors: UNAVAILABLE: the disk.
 #pragma once

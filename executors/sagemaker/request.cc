@@ -20,9 +20,7 @@ constexpr size_t kMaxEnvironmentValue = 512;
 std::string JsonText(const std::string& text) { return json(text).dump(-1, ' ', true, json::error_handler_t::replace); }
 
 const char* InputModeName(v1::SageMakerExecutor::InputMode mode) {
-  return mode == v1::SageMakerExecutor::PIPE        ? "Pipe"
-         : mode == v1::SageMakerExecutor::FAST_FILE ? "FastFile"
-                                                    : "File";
+  return mode == v1::SageMakerExecutor::PIPE ? "Pipe" : mode == v1::SageMakerExecutor::FAST_FILE ? "FastFile" : "File";
 }
 
 json Strings(const google::protobuf::RepeatedPtrField<std::string>& texts) {
@@ -218,12 +216,9 @@ absl::StatusOr<std::string> CreateTrainingJobRequest(const RunSpec& spec, const 
     return absl::InvalidArgumentError(absl::StrCat("the training job's name would be ", plan.name,
                                                    ", longer than SageMaker's ", kMaxNameLength, " characters"));
   }
-  json request = {{"TrainingJobName", plan.name},
-                  {"AlgorithmSpecification", Algorithm(spec, options)},
-                  {"RoleArn", options.role_arn()},
-                  {"HyperParameters", Hyperparameters(spec, options, plan)},
-                  {"OutputDataConfig", Output(options)},
-                  {"ResourceConfig", Resources(options, plan)},
+  json request = {{"TrainingJobName", plan.name},        {"AlgorithmSpecification", Algorithm(spec, options)},
+                  {"RoleArn", options.role_arn()},       {"HyperParameters", Hyperparameters(spec, options, plan)},
+                  {"OutputDataConfig", Output(options)}, {"ResourceConfig", Resources(options, plan)},
                   {"Tags", Tags(spec, options)}};
   AddSpotAndCheckpoints(spec, options, request);
   if (!spec.inputs.empty()) request["InputDataConfig"] = Inputs(spec, plan);

@@ -16,9 +16,9 @@ constexpr int kPageSize = 100;
 bool SaysNotFound(const absl::Status& status) {
   if (absl::IsNotFound(status)) return true;
   const std::optional<aws::AwsError> error = aws::AwsErrorOf(status);
-  return error && (error->code == "ResourceNotFound" || (error->code == "ValidationException" &&
-                                                         (absl::StrContains(error->message, "not found") ||
-                                                          absl::StrContains(error->message, "does not exist"))));
+  return error && (error->code == "ResourceNotFound" ||
+                   (error->code == "ValidationException" && (absl::StrContains(error->message, "not found") ||
+                                                             absl::StrContains(error->message, "does not exist"))));
 }
 
 }  // namespace

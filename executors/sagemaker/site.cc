@@ -7,9 +7,8 @@
 namespace tuner::executors::sagemaker {
 
 std::string Site::Key(const v1::SageMakerExecutor& options) {
-  return absl::StrJoin({options.profile(), options.region(), options.endpoint(), options.s3_endpoint(),
-                        options.logs_endpoint()},
-                       "\n");
+  return absl::StrJoin(
+      {options.profile(), options.region(), options.endpoint(), options.s3_endpoint(), options.logs_endpoint()}, "\n");
 }
 
 absl::StatusOr<std::unique_ptr<Site>> Site::Make(const v1::SageMakerExecutor& options, core::Clock& clock) {
@@ -31,8 +30,7 @@ absl::StatusOr<std::unique_ptr<Site>> Site::Make(const v1::SageMakerExecutor& op
   };
   site->credentials_ = aws::MakeDefaultCredentials(*configuration, site->http_, clock, site->region_);
   const aws::AwsServices services{site->http_, *site->credentials_, clock};
-  site->service_ =
-      std::make_unique<Service>(options_of("sagemaker", options.endpoint()), services, &site->stop_);
+  site->service_ = std::make_unique<Service>(options_of("sagemaker", options.endpoint()), services, &site->stop_);
   site->logs_ = std::make_unique<aws::LogsClient>(options_of("logs", options.logs_endpoint()), services);
   aws::S3Options s3;
   s3.service = options_of("s3", options.s3_endpoint());

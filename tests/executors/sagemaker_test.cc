@@ -1,10 +1,9 @@
 // Trials on SageMaker, against a service that plays scripts.
-#include "executors/sagemaker/executor.h"
-
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "executors/run_folder.h"
+#include "executors/sagemaker/executor.h"
 #include "executors/sagemaker/names.h"
 #include "gmock/gmock.h"
 #include "tests/executors/executor_conformance.h"
@@ -21,10 +20,9 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-INSTANTIATE_TEST_SUITE_P(SageMaker, ExecutorConformance, testing::Values(ConformanceParam{"sagemaker", [] {
-                           return std::make_unique<SageMakerHarness>();
-                         }}));
-
+INSTANTIATE_TEST_SUITE_P(SageMaker, ExecutorConformance,
+                         testing::Values(ConformanceParam{"sagemaker",
+                                                          [] { return std::make_unique<SageMakerHarness>(); }}));
 
 class SageMakerTest : public testing::Test {
  protected:
@@ -55,7 +53,8 @@ class SageMakerTest : public testing::Test {
 };
 
 TEST_F(SageMakerTest, AThrottledLaunchWaitsAndDoesNotFail) {
-  harness_.service().Control(R"({"throttle": {"CreateTrainingJob": 3, "ListTrainingJobs": 2, "DescribeTrainingJob": 2}})");
+  harness_.service().Control(
+      R"({"throttle": {"CreateTrainingJob": 3, "ListTrainingJobs": 2, "DescribeTrainingJob": 2}})");
   const RunEnded ended = harness_.Run(harness_.Scripted(Id(1), "log loss=1; succeed"));
   EXPECT_EQ(ended.outcome, Outcome::kSucceeded) << ended.reason;
   EXPECT_EQ(harness_.Starts(Id(1)), 1);
@@ -115,12 +114,12 @@ TEST_F(SageMakerTest, WithoutCapacityOfAnyTypeTheRunIsLostAndNotTheTrialsFault) 
 }
 
 TEST_F(SageMakerTest, ASpotInterruptionIsShownAndItsLogIsWhole) {
-  const RunSpec spec = harness_.Scripted(
-      Id(1), "log loss=3; interrupt; log loss=2; wait 0.05; log loss=1; succeed", [](v1::SageMakerExecutor& options) {
-        options.set_spot(true);
-        options.mutable_max_wait()->set_seconds(2 * 86400);
-        options.set_checkpoint_s3_uri("s3://bucket/checkpoints");
-      });
+  const RunSpec spec = harness_.Scripted(Id(1), "log loss=3; interrupt; log loss=2; wait 0.05; log loss=1; succeed",
+                                         [](v1::SageMakerExecutor& options) {
+                                           options.set_spot(true);
+                                           options.mutable_max_wait()->set_seconds(2 * 86400);
+                                           options.set_checkpoint_s3_uri("s3://bucket/checkpoints");
+                                         });
   const RunEnded ended = harness_.Run(spec);
   EXPECT_EQ(ended.outcome, Outcome::kSucceeded) << ended.reason;
   EXPECT_THAT(ValuesOf(Id(1)), ElementsAre(3, 2, 1));
@@ -148,7 +147,8 @@ TEST_F(SageMakerTest, AGarbledAnswerOrABrokenServerIsAskedAgain) {
   for (const char* fault : {"garble", "e500", "cut_before"}) {
     const RunId id = {"job", std::string("uid-") + fault, 1, 1};
     harness_.service().Control(
-        json{{"fault", {{"CreateTrainingJob", {fault, 1}}, {"DescribeTrainingJob", {fault, 1}}, {"GetLogEvents", {fault, 1}}}}}
+        json{{"fault",
+              {{"CreateTrainingJob", {fault, 1}}, {"DescribeTrainingJob", {fault, 1}}, {"GetLogEvents", {fault, 1}}}}}
             .dump());
     const RunEnded ended = harness_.Run(harness_.Scripted(id, "log loss=1; log loss=2; succeed"));
     EXPECT_EQ(ended.outcome, Outcome::kSucceeded) << fault << ": " << ended.reason;
@@ -186,7 +186,8 @@ TEST_F(SageMakerTest, ARunThatWasAcceptedButNeverCreatedIsCreatedByTheNextServer
 }
 
 TEST_F(SageMakerTest, AnEndThatCameWhileNobodyWatchedIsToldOnce) {
-  const RunSpec spec = harness_.Scripted(Id(1), "log loss=1; wait 0.2; log loss=2; fail AlgorithmError: bang, exit code: 7");
+  const RunSpec spec =
+      harness_.Scripted(Id(1), "log loss=1; wait 0.2; log loss=2; fail AlgorithmError: bang, exit code: 7");
   ASSERT_TRUE(harness_.executor().Launch(spec).ok());
   ASSERT_TRUE(harness_.recorder().Await(Id(1), [](const auto& seen) { return seen.measurements.size() == 1; }));
   RunCursor cursor{spec, true};
@@ -217,7 +218,8 @@ TEST_F(SageMakerTest, OutcomesSayWhoEndedIt) {
   const RunEnded timed_out = harness_.Run(harness_.Scripted(Id(1), "log loss=1; timeout"));
   EXPECT_EQ(timed_out.outcome, Outcome::kTimedOut);
   EXPECT_THAT(timed_out.reason, HasSubstr("time limit of 24h"));
-  const RunEnded lost = harness_.Run(harness_.Scripted(Id(2), "fail InternalServerError: We encountered an internal error"));
+  const RunEnded lost =
+      harness_.Run(harness_.Scripted(Id(2), "fail InternalServerError: We encountered an internal error"));
   EXPECT_EQ(lost.outcome, Outcome::kLost);
   const RunEnded client = harness_.Run(harness_.Scripted(Id(3), "fail ClientError: No S3 objects found"));
   EXPECT_EQ(client.outcome, Outcome::kFailed);
@@ -317,10 +319,9 @@ TEST_F(SageMakerTest, AHundredRunsAreAskedAboutByOneCallInEachInterval) {
   constexpr double kInterval = 0.2;
   for (int round = 0; round < kRounds; ++round) {
     for (int trial = 1; trial <= kRuns; ++trial) {
-      const RunSpec spec = harness_.Scripted(Id(trial, round + 1), "log loss=1; wait 0.3; log loss=2; succeed",
-                                             [](v1::SageMakerExecutor& options) {
-                                               options.mutable_poll_interval()->set_nanos(200'000'000);
-                                             });
+      const RunSpec spec = harness_.Scripted(
+          Id(trial, round + 1), "log loss=1; wait 0.3; log loss=2; succeed",
+          [](v1::SageMakerExecutor& options) { options.mutable_poll_interval()->set_nanos(200'000'000); });
       ASSERT_TRUE(harness_.executor().Launch(spec).ok());
     }
     for (int trial = 1; trial <= kRuns; ++trial) {
@@ -351,7 +352,10 @@ TEST_F(SageMakerTest, RunsAreSearchedForTogetherAndOneByOneWhereThatIsDenied) {
     if (denied) harness_.service().Control(R"({"refuse": {"Search": ["AccessDeniedException", "no"]}})");
     const int describes = harness_.service().Calls("DescribeTrainingJob");
     for (int trial = 1; trial <= 30; ++trial) {
-      ASSERT_TRUE(harness_.executor().Launch(harness_.Scripted({"job", "uid-1", trial + (denied ? 100 : 0), 1}, "log loss=1; wait 0.3; log loss=2; succeed")).ok());
+      ASSERT_TRUE(harness_.executor()
+                      .Launch(harness_.Scripted({"job", "uid-1", trial + (denied ? 100 : 0), 1},
+                                                "log loss=1; wait 0.3; log loss=2; succeed"))
+                      .ok());
     }
     for (int trial = 1; trial <= 30; ++trial) {
       const RunId id = {"job", "uid-1", trial + (denied ? 100 : 0), 1};

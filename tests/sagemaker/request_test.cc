@@ -167,10 +167,8 @@ TEST(SageMakerRequestTest, MetricRegexesHaveTheirValueInTheOnlyGroup) {
 
 TEST(SageMakerNamesTest, AreWhatSageMakerTakesAndNoTwoRunsShareOne) {
   const re2::RE2 pattern("[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}");
-  const RunId ids[] = {{"a", "u", 1, 1},
-                       {std::string(63, '.'), "u", 1'000'000, 999'999},
-                       {"a.b_c", "u", 1, 1},
-                       {"a-b-c", "v", 1, 1}};
+  const RunId ids[] = {
+      {"a", "u", 1, 1}, {std::string(63, '.'), "u", 1'000'000, 999'999}, {"a.b_c", "u", 1, 1}, {"a-b-c", "v", 1, 1}};
   std::set<std::string> names;
   for (const RunId& id : ids) {
     for (const int instance_type : {0, 1, 9}) {

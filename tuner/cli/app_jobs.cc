@@ -42,8 +42,9 @@ void AddFileVerbs(CLI::App& app, Choice& choice) {
                 "\"text\": ...}], \"advice\": []}",
                 &ValidateJob, validate);
   sub->add_option("file", validate->file, "Job file")->required()->type_name("FILE");
-  sub->add_flag("--check", validate->check,
-                "Also ask the executors' engines what they would refuse (credentials, buckets, rights); starts nothing");
+  sub->add_flag(
+      "--check", validate->check,
+      "Also ask the executors' engines what they would refuse (credentials, buckets, rights); starts nothing");
 }
 
 void AddList(CLI::App& app, Choice& choice) {

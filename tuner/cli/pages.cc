@@ -66,8 +66,7 @@ absl::StatusOr<OpenedJob> OpenJob(Context& context, const std::string& argument)
   return OpenedJob{.client = *client, .job = *std::move(job)};
 }
 
-absl::StatusOr<v1::CreateTuningJobResponse> CheckJob(Context& context, const JobSource& source,
-                                                      bool check_executors) {
+absl::StatusOr<v1::CreateTuningJobResponse> CheckJob(Context& context, const JobSource& source, bool check_executors) {
   v1::CreateTuningJobRequest request;
   *request.mutable_spec() = source.spec;
   request.set_base_dir(source.base_dir);
