@@ -14,7 +14,7 @@ struct ParentJob {
   std::string job_id;
   std::string uid;
   ParameterMap static_parameters;
-  std::vector<Trial> trials;  // finished, in the order in which they finished; without attempts and basis
+  std::vector<Trial> trials;  // in the order in which they finished; without attempts and basis
 };
 using ParentJobs = std::vector<ParentJob>;
 

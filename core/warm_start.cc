@@ -158,16 +158,18 @@ class ParentChecker {
   Problems problems_;
 };
 
-// A trial that was stopped says nothing of its point.
-bool SaysSomething(const Trial& trial) {
-  return (trial.state == TrialState::kCompleted && trial.objective.has_value()) || trial.state == TrialState::kFailed ||
-         trial.state == TrialState::kInfeasible;
-}
+// A trial that was stopped says of its point what it came to at rungs.
+bool SaysSomething(const Trial& trial) { return RanToItsEnd(trial) || !trial.rungs.empty(); }
 
 }  // namespace
 
 Problems ValidateParent(const JobSpec& child, const JobSpec& parent, JobStatus status, const std::string& path) {
   return ParentChecker(child, parent, path).Check(status);
+}
+
+bool RanToItsEnd(const Trial& trial) {
+  return (trial.state == TrialState::kCompleted && trial.objective.has_value()) || trial.state == TrialState::kFailed ||
+         trial.state == TrialState::kInfeasible;
 }
 
 ParentJob ParentOf(const JobHeader& header, const JobSpec& spec, const std::vector<Trial>& trials) {
@@ -186,6 +188,7 @@ ParentJob ParentOf(const JobHeader& header, const JobSpec& spec, const std::vect
     kept.start_time = trial.start_time;
     kept.end_time = trial.end_time;
     kept.finish_seq = trial.finish_seq;
+    kept.rungs = trial.rungs;
   }
   std::ranges::stable_sort(parent.trials, {}, &Trial::finish_seq);
   return parent;

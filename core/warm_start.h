@@ -24,7 +24,10 @@ inline constexpr int64_t kMaxFixedChanges = 10;
 // many changes. Paths are `path` ("warm_start.parents[0]"). Expects child.warm_start.
 Problems ValidateParent(const JobSpec& child, const JobSpec& parent, JobStatus status, const std::string& path);
 
-// What a child keeps of a parent: finished trials that say something of their points, in the order in which they
+// Whether the trial completed with an objective, failed or is infeasible: what it came to is all that there is to know.
+bool RanToItsEnd(const Trial& trial);
+
+// What a child keeps of a parent: finished trials that ran to their end or came to a rung, in the order in which they
 // finished.
 ParentJob ParentOf(const JobHeader& header, const JobSpec& spec, const std::vector<Trial>& trials);
 

@@ -153,6 +153,9 @@ struct ExecutorContext {
   std::string supervisor_path;  // of tuner-supervisor
   int spawner_fd =
       -1;  // socket to the spawner that main forked before its first thread (executors/spawner.h); -1: none
+  // Path of a unix socket of the server on which trials report with their tokens, alone in its folder, which isolated
+  // containers are given; empty: none.
+  std::string trial_socket;
 };
 
 // A row of the registry.
@@ -166,14 +169,15 @@ struct ExecutorKind {
   // Empty if this machine has what it needs, else what is missing and what to install. For `tuner doctor` and
   // ListExecutors.
   std::string (*missing)();
-  // Inputs that it cannot give to its trials; paths are absolute: "trial.inputs[0].s3_uri".
-  core::Problems (*validate_inputs)(const core::JobSpec& spec);
+  // Remarks on options that are not wrong, each "field: text" with the field relative to the options message. Null:
+  // none.
+  std::vector<std::string> (*advise)(const std::string& bytes, const core::JobSpec& spec) = nullptr;
   // What would be refused, or lost money, when the job runs, as far as can be told by asking the engine without
   // starting anything; may take seconds. Paths are relative to the options message. For `tuner validate --check`.
   // Null: nothing to ask.
   core::Problems (*check)(const std::string& bytes, const core::JobSpec& spec) = nullptr;
 };
-// The built-in ones: process, sagemaker, external.
+// The built-in ones: process, container, sagemaker, external.
 absl::Span<const ExecutorKind> ExecutorKinds();
 const ExecutorKind* FindExecutorKind(std::string_view name);
 

@@ -51,6 +51,7 @@ struct Exchange {
   CURL* curl;
   HttpResponse response;
   absl::Status refused;  // by on_body, or for its length
+  bool has_head = false;  // all of the answer's headers have come
 
   bool streams() const { return request.on_body && response.code >= 200 && response.code < 300; }
 };
@@ -60,10 +61,13 @@ size_t TakeHeader(char* data, size_t size, size_t count, void* to) {
   const absl::string_view line(data, size * count);
   if (absl::StartsWith(line, "HTTP/")) {  // a new answer, after 100 Continue
     exchange.response = {};
+    exchange.has_head = false;
     const size_t space = line.find(' ');
     if (space == absl::string_view::npos) return line.size();
     int code = 0;
     if (absl::SimpleAtoi(line.substr(space + 1, 3), &code)) exchange.response.code = code;
+  } else if (line == "\r\n" || line == "\n") {
+    exchange.has_head = true;
   } else if (const size_t colon = line.find(':'); colon != absl::string_view::npos) {
     exchange.response.headers[absl::AsciiStrToLower(line.substr(0, colon))] =
         std::string(absl::StripAsciiWhitespace(line.substr(colon + 1)));
@@ -142,7 +146,6 @@ absl::Status WhatWentWrong(CURLcode code, const HttpRequest& request) {
           absl::StrCat(name, " did not answer within ", absl::FormatDuration(request.timeout),
                        " (to connect: ", absl::FormatDuration(request.connect_timeout), ")"));
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
       return absl::InvalidArgumentError(absl::StrCat(name, ": ", curl_easy_strerror(code)));
     default:
       return absl::UnavailableError(absl::StrCat(name, ": ", curl_easy_strerror(code)));
@@ -205,6 +208,9 @@ class HttpClient::Connection {
         return absl::InvalidArgumentError(absl::StrCat("cannot read ", request.body_file));
       }
     }
+    if (!absl::StartsWithIgnoreCase(request.url, "http://") && !absl::StartsWithIgnoreCase(request.url, "https://")) {
+      return absl::InvalidArgumentError(absl::StrCat(NameOf(request), ": the URL is neither http:// nor https://"));
+    }
     curl_easy_reset(curl_.get());
     Exchange exchange{request, curl_.get(), {}, absl::OkStatus()};
     if (!SetOptions(exchange, headers.get(), body_file.get(), file_status.st_size)) {
@@ -213,6 +219,8 @@ class HttpClient::Connection {
     absl::Status done = Perform(exchange, stop);
     if (!exchange.refused.ok()) return exchange.refused;
     if (!done.ok()) return done;
+    // libcurl takes the end of the connection for the end of the headers.
+    if (!exchange.has_head) return absl::UnavailableError(absl::StrCat(NameOf(request), ": the answer was cut off"));
     return std::move(exchange.response);
   }
 

@@ -268,25 +268,6 @@ core::Problems ValidateProcessOptions(const std::string& bytes, const core::JobS
   return problems;
 }
 
-core::Problems RefuseRemoteInputs(const core::JobSpec& spec) {
-  core::Problems problems;
-  for (size_t i = 0; i < spec.trial.inputs.size(); ++i) {
-    const core::Channel& channel = spec.trial.inputs[i];
-    const std::string path = absl::StrCat("trial.inputs[", i, "]");
-    if (!channel.s3_uri.empty()) {
-      problems.push_back(
-          {path + ".s3_uri", "processes and workers are given no inputs from S3; copy the data and use path"});
-    }
-    if (channel.input_mode == core::Channel::InputMode::kPipe) {
-      problems.push_back({path + ".input_mode", "is PIPE, which processes and workers are not given; use FILE"});
-    }
-    if (channel.sharded) {
-      problems.push_back({path + ".sharded", "is for trials of several hosts; leave it out"});
-    }
-  }
-  return problems;
-}
-
 std::string MissingForProcesses() {
   if (const UniqueFd self = OpenPidfd(getpid()); !self) {
     struct utsname kernel;

@@ -24,9 +24,6 @@ absl::StatusOr<std::unique_ptr<Executor>> MakeLocalProcessExecutor(const Executo
 // Problems of serialised v1.ProcessExecutor options.
 core::Problems ValidateProcessOptions(const std::string& bytes, const core::JobSpec& spec);
 
-// Inputs from S3, as a stream, or in parts for several hosts: what only engines with hosts of their own can give.
-core::Problems RefuseRemoteInputs(const core::JobSpec& spec);
-
 // What this machine lacks to run processes this way, or "".
 std::string MissingForProcesses();
 

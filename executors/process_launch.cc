@@ -21,8 +21,6 @@
 namespace tuner::executors {
 namespace {
 
-constexpr int64_t kDefaultOutputLimit = int64_t{1} << 30;
-
 int MachineCores() {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
@@ -30,24 +28,14 @@ int MachineCores() {
 }
 
 int Cpus(const RunSpec& spec, const v1::ProcessExecutor& options) {
-  return options.has_cpus() ? options.cpus() : std::max(1, MachineCores() / std::max(1, spec.max_parallel));
+  return TrialCores(spec, options.has_cpus() ? std::optional<int>(options.cpus()) : std::nullopt);
 }
 
 std::string WorkingDir(const RunSpec& spec, const v1::ProcessExecutor& options) {
   const std::string& own = options.working_dir();
   if (!own.empty() && own[0] == '/') return own;
-  std::string base = spec.base_dir;
-  if (base.empty()) {
-    char current[4096];
-    base = getcwd(current, sizeof(current)) != nullptr ? current : "/";
-  }
+  const std::string base = BaseDir(spec);
   return own.empty() ? base : absl::StrCat(base, "/", own);
-}
-
-// A folder of its own for each trial of each job, even of jobs that bear the same name one after the other.
-std::string CheckpointDir(const RunSpec& spec, const RunPaths& paths) {
-  if (spec.checkpoint_dir.empty()) return paths.trial + "/checkpoints";
-  return absl::StrCat(spec.checkpoint_dir, "/", spec.id.job_id, "-", spec.id.job_uid, "/", spec.id.trial);
 }
 
 Contract MakeContract(const RunSpec& spec, const v1::ProcessExecutor& options, const RunPaths& paths,
@@ -74,10 +62,7 @@ std::vector<std::string> Environment(const RunSpec& spec, const Contract& contra
       continue;
     variables[variable.substr(0, equals)] = variable.substr(equals + 1);
   }
-  for (const char* name : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
-                           "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "RAYON_NUM_THREADS"}) {
-    variables[name] = absl::StrCat(contract.cpus);
-  }
+  AddThreadVariables(contract.cpus, variables);
   if (!contract.gpus.empty()) {
     variables["CUDA_VISIBLE_DEVICES"] = absl::StrJoin(contract.gpus, ",");
     variables["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID";
@@ -91,14 +76,41 @@ std::vector<std::string> Environment(const RunSpec& spec, const Contract& contra
   return environment;
 }
 
+}  // namespace
+
+int TrialCores(const RunSpec& spec, std::optional<int> asked) {
+  return asked ? std::max(1, *asked) : std::max(1, MachineCores() / std::max(1, spec.max_parallel));
+}
+
+void AddThreadVariables(int cpus, absl::btree_map<std::string, std::string>& variables) {
+  for (const char* name : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
+                           "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "RAYON_NUM_THREADS"}) {
+    variables[name] = absl::StrCat(cpus);
+  }
+}
+
+std::string BaseDir(const RunSpec& spec) {
+  if (!spec.base_dir.empty()) return spec.base_dir;
+  char current[4096];
+  return getcwd(current, sizeof(current)) != nullptr ? current : "/";
+}
+
+std::string CheckpointDir(const RunSpec& spec, const RunPaths& paths) {
+  if (spec.checkpoint_dir.empty()) return paths.trial + "/checkpoints";
+  return absl::StrCat(spec.checkpoint_dir, "/", spec.id.job_id, "-", spec.id.job_uid, "/", spec.id.trial);
+}
+
+bool IsFreshStart(const std::string& checkpoint_dir) {
+  std::error_code error;  // a folder that is not there holds no checkpoint
+  return std::filesystem::is_empty(checkpoint_dir, error) || error;
+}
+
 absl::Status MakeFolders(const std::string& path) {
   for (size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
     if (absl::Status made = MakeFolder(path.substr(0, slash)); !made.ok()) return made;
   }
   return MakeFolder(path);
 }
-
-}  // namespace
 
 absl::StatusOr<v1::ProcessExecutor> ParseProcessOptions(const std::string& bytes) {
   v1::ProcessExecutor options;
@@ -132,12 +144,11 @@ absl::StatusOr<records::Launch> MakeLaunch(const RunSpec& spec, const v1::Proces
   launch.environment = Environment(spec, contract, inherited);
   launch.working_dir = contract.code;
   launch.gpus = gpus;
-  std::error_code error;  // a folder that is not there holds no checkpoint
-  launch.fresh_start = std::filesystem::is_empty(contract.checkpoints, error) || error;
+  launch.fresh_start = IsFreshStart(contract.checkpoints);
   if (spec.time_limit) launch.time_limit_ms = std::max<int64_t>(1, absl::ToInt64Milliseconds(*spec.time_limit));
   launch.grace_ms = std::max<int64_t>(0, absl::ToInt64Milliseconds(spec.grace_period));
   launch.memory_limit_bytes = options.memory_limit_bytes();
-  launch.output_limit_bytes = options.has_output_limit_bytes() ? options.output_limit_bytes() : kDefaultOutputLimit;
+  launch.output_limit_bytes = options.has_output_limit_bytes() ? options.output_limit_bytes() : kProcessOutputLimit;
   return launch;
 }
 

@@ -4,9 +4,12 @@
 // Threads: any; two calls for one run must not overlap. Ownership: none. Errors: as each function says.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "executors/executor.h"
@@ -32,5 +35,22 @@ absl::StatusOr<records::Launch> MakeLaunch(const RunSpec& spec, const v1::Proces
 // INVALID_ARGUMENT: an input is missing. UNAVAILABLE: the disk.
 absl::Status WriteRunFolder(const RunSpec& spec, const v1::ProcessExecutor& options, const RunPaths& paths,
                             const records::Launch& launch);
+
+// --- what containers share
+
+inline constexpr int64_t kProcessOutputLimit = int64_t{1} << 30;  // bytes of each stream, unless options say more
+
+// Cores that a trial is told to use: those that were asked for, else its share of the machine's. At least 1.
+int TrialCores(const RunSpec& spec, std::optional<int> asked);
+// OMP_NUM_THREADS and its relatives.
+void AddThreadVariables(int cpus, absl::btree_map<std::string, std::string>& variables);
+// The folder that paths of a job are relative to: the job file's, else the server's.
+std::string BaseDir(const RunSpec& spec);
+// A folder of its own for each trial of each job, even of jobs that bear the same name one after the other.
+std::string CheckpointDir(const RunSpec& spec, const RunPaths& paths);
+// Whether there is no checkpoint to go on from.
+bool IsFreshStart(const std::string& checkpoint_dir);
+// With all folders on the way. UNAVAILABLE: the disk.
+absl::Status MakeFolders(const std::string& path);
 
 }  // namespace tuner::executors

@@ -1,3 +1,5 @@
+#include "executors/container.h"
+#include "executors/container_plan.h"
 #include "executors/executor.h"
 #include "executors/external.h"
 #include "executors/local_process.h"
@@ -10,13 +12,14 @@ namespace {
 
 constexpr ExecutorKind kKinds[] = {
     {"process", "A process on the server's machine, under a supervisor that outlives the server.",
-     &MakeLocalProcessExecutor, &ValidateProcessOptions, &MissingForProcesses, &RefuseRemoteInputs},
+     &MakeLocalProcessExecutor, &ValidateProcessOptions, &MissingForProcesses},
+    {"container", "Containers by the Docker Engine API: Docker, or Podman's service.", &MakeContainerExecutor,
+     &ValidateContainerOptions, &MissingForContainers, &AdviseOnContainers},
     {"sagemaker", "Training jobs on Amazon SageMaker.",
      [](const ExecutorContext& context) { return sagemaker::MakeSageMakerExecutor(context); },
-     &sagemaker::ValidateSageMakerOptions, [] { return std::string(); }, &sagemaker::ValidateSageMakerInputs,
-     &sagemaker::CheckSageMaker},
+     &sagemaker::ValidateSageMakerOptions, [] { return std::string(); }, nullptr, &sagemaker::CheckSageMaker},
     {"external", "Workers ask for trials with SuggestTrials and tell their results.", &MakeExternalExecutor,
-     &ValidateExternalOptions, [] { return std::string(); }, &RefuseRemoteInputs},
+     &ValidateExternalOptions, [] { return std::string(); }},
 };
 
 }  // namespace

@@ -15,8 +15,6 @@
 namespace tuner::executors {
 namespace {
 
-constexpr char kHost[] = "algo-1";
-
 std::string JsonValue(const core::ParameterValue& value) {
   const std::string text = core::FormatValue(value);
   return std::holds_alternative<std::string>(value) ? JsonString(text) : text;
@@ -65,20 +63,40 @@ std::string Hyperparameters(const RunSpec& spec) {
   return JsonObject(fields);
 }
 
-std::string ResourceConfig() {
-  return JsonObject({{"current_host", JsonString(kHost)},
-                     {"hosts", JsonStrings({kHost})},
-                     {"network_interface_name", JsonString("lo")},
-                     {"current_instance_type", JsonString("local")},
-                     {"current_group_name", JsonString("homogeneousCluster")}});
+std::string ResourceConfig(const Contract& contract) {
+  return JsonObject(
+      {{"current_host", JsonString(contract.current_host)},
+       {"hosts", JsonStrings(contract.hosts)},
+       {"network_interface_name", JsonString(contract.network_interface)},
+       {"current_instance_type", JsonString("local")},
+       {"current_group_name", JsonString("homogeneousCluster")},
+       {"instance_groups", absl::StrCat("[",
+                                        JsonObject({{"hosts", JsonStrings(contract.hosts)},
+                                                    {"instance_group_name", JsonString("homogeneousCluster")},
+                                                    {"instance_type", JsonString("local")}}),
+                                        "]")}});
+}
+
+const char* ModeName(core::Channel::InputMode mode) {
+  switch (mode) {
+    case core::Channel::InputMode::kFastFile:
+      return "FastFile";
+    case core::Channel::InputMode::kPipe:
+      return "Pipe";
+    case core::Channel::InputMode::kUnspecified:
+    case core::Channel::InputMode::kFile:
+      break;
+  }
+  return "File";
 }
 
 std::string InputDataConfig(const RunSpec& spec) {
   absl::btree_map<std::string, std::string> channels;
   for (const core::Channel& channel : spec.inputs) {
-    absl::btree_map<std::string, std::string> fields = {{"TrainingInputMode", JsonString("File")},
-                                                        {"S3DistributionType", JsonString("FullyReplicated")},
-                                                        {"RecordWrapperType", JsonString("None")}};
+    absl::btree_map<std::string, std::string> fields = {
+        {"TrainingInputMode", JsonString(ModeName(channel.input_mode))},
+        {"S3DistributionType", JsonString(channel.sharded ? "ShardedByS3Key" : "FullyReplicated")},
+        {"RecordWrapperType", JsonString("None")}};
     if (!channel.content_type.empty()) fields["ContentType"] = JsonString(channel.content_type);
     channels[channel.name] = JsonObject(fields);
   }
@@ -103,9 +121,7 @@ absl::Status Link(const std::string& target, const std::string& path) {
 
 // A folder is the channel; a single file lies in the channel's folder, as on the service.
 absl::Status LinkChannel(const Contract& contract, const RunSpec& spec, const core::Channel& channel) {
-  const std::string source = channel.path.empty() || channel.path[0] == '/' || spec.base_dir.empty()
-                                 ? channel.path
-                                 : absl::StrCat(spec.base_dir, "/", channel.path);
+  const std::string source = ChannelSource(spec, channel);
   struct stat status;
   if (stat(source.c_str(), &status) != 0) {
     return absl::InvalidArgumentError(absl::StrCat("input '", channel.name, "': ", source, ": ", strerror(errno)));
@@ -133,14 +149,26 @@ std::string JsonString(std::string_view text) {
   return json + '"';
 }
 
+std::string ChannelSource(const RunSpec& spec, const core::Channel& channel) {
+  const bool whole = channel.path.empty() || channel.path[0] == '/' || spec.base_dir.empty();
+  return whole ? channel.path : absl::StrCat(spec.base_dir, "/", channel.path);
+}
+
+absl::Status WriteInputConfig(const std::string& input_folder, const Contract& contract, const RunSpec& spec) {
+  for (const char* folder : {"", "/config", "/data"}) {
+    if (absl::Status made = MakeFolder(input_folder + folder); !made.ok()) return made;
+  }
+  const std::string config = input_folder + "/config/";
+  if (absl::Status s = WriteFile(config + "hyperparameters.json", HyperparametersFile(spec)); !s.ok()) return s;
+  if (absl::Status s = WriteFile(config + "resourceconfig.json", ResourceConfig(contract)); !s.ok()) return s;
+  return WriteFile(config + "inputdataconfig.json", InputDataConfig(spec));
+}
+
 absl::Status WriteContract(const Contract& contract, const RunSpec& spec) {
-  for (const char* folder : {"/input", "/input/config", "/input/data", "/model", "/output", "/output/data"}) {
+  if (absl::Status s = WriteInputConfig(contract.root + "/input", contract, spec); !s.ok()) return s;
+  for (const char* folder : {"/model", "/output", "/output/data"}) {
     if (absl::Status made = MakeFolder(contract.root + folder); !made.ok()) return made;
   }
-  const std::string config = contract.root + "/input/config/";
-  if (absl::Status s = WriteFile(config + "hyperparameters.json", HyperparametersFile(spec)); !s.ok()) return s;
-  if (absl::Status s = WriteFile(config + "resourceconfig.json", ResourceConfig()); !s.ok()) return s;
-  if (absl::Status s = WriteFile(config + "inputdataconfig.json", InputDataConfig(spec)); !s.ok()) return s;
   for (const core::Channel& channel : spec.inputs) {
     if (absl::Status s = LinkChannel(contract, spec, channel); !s.ok()) return s;
   }
@@ -153,8 +181,8 @@ absl::btree_map<std::string, std::string> ContractEnvironment(const Contract& co
   absl::btree_map<std::string, std::string> variables = {
       {"SM_CHANNELS", JsonStrings(ChannelNames(spec))},
       {"SM_CHECKPOINT_DIR", root + "/checkpoints"},
-      {"SM_CURRENT_HOST", kHost},
-      {"SM_HOSTS", JsonStrings({kHost})},
+      {"SM_CURRENT_HOST", contract.current_host},
+      {"SM_HOSTS", JsonStrings(contract.hosts)},
       {"SM_HPS", Hyperparameters(spec)},
       {"SM_INPUT_CONFIG_DIR", root + "/input/config"},
       {"SM_INPUT_DATA_CONFIG", InputDataConfig(spec)},
@@ -163,13 +191,13 @@ absl::btree_map<std::string, std::string> ContractEnvironment(const Contract& co
       {"SM_LOG_LEVEL", "20"},
       {"SM_MODEL_DIR", root + "/model"},
       {"SM_MODULE_DIR", contract.code},
-      {"SM_NETWORK_INTERFACE_NAME", "lo"},
+      {"SM_NETWORK_INTERFACE_NAME", contract.network_interface},
       {"SM_NUM_CPUS", absl::StrCat(contract.cpus)},
       {"SM_NUM_GPUS", absl::StrCat(contract.gpus.size())},
       {"SM_OUTPUT_DATA_DIR", root + "/output/data"},
       {"SM_OUTPUT_DIR", root + "/output"},
       {"SM_OUTPUT_INTERMEDIATE_DIR", root + "/output/intermediate"},
-      {"SM_RESOURCE_CONFIG", ResourceConfig()},
+      {"SM_RESOURCE_CONFIG", ResourceConfig(contract)},
       {"SM_USER_ARGS", JsonStrings(ParameterArguments(spec.parameters, spec.static_parameters))},
       {"TRAINING_JOB_NAME", contract.job_name},
   };
@@ -181,25 +209,26 @@ absl::btree_map<std::string, std::string> ContractEnvironment(const Contract& co
   }
   for (const auto& [name, value] : AllParameters(spec))
     variables[VariableName("SM_HP_", name)] = core::FormatValue(value);
-  variables["SM_TRAINING_ENV"] = JsonObject({{"channel_input_dirs", JsonObject(channel_dirs)},
-                                             {"current_host", JsonString(kHost)},
-                                             {"hosts", JsonStrings({kHost})},
-                                             {"hyperparameters", Hyperparameters(spec)},
-                                             {"input_config_dir", JsonString(root + "/input/config")},
-                                             {"input_data_config", InputDataConfig(spec)},
-                                             {"input_dir", JsonString(root + "/input")},
-                                             {"is_master", "true"},
-                                             {"job_name", JsonString(contract.job_name)},
-                                             {"log_level", "20"},
-                                             {"master_hostname", JsonString(kHost)},
-                                             {"model_dir", JsonString(root + "/model")},
-                                             {"module_dir", JsonString(contract.code)},
-                                             {"network_interface_name", JsonString("lo")},
-                                             {"num_cpus", absl::StrCat(contract.cpus)},
-                                             {"num_gpus", absl::StrCat(contract.gpus.size())},
-                                             {"output_data_dir", JsonString(root + "/output/data")},
-                                             {"output_dir", JsonString(root + "/output")},
-                                             {"resource_config", ResourceConfig()}});
+  variables["SM_TRAINING_ENV"] =
+      JsonObject({{"channel_input_dirs", JsonObject(channel_dirs)},
+                  {"current_host", JsonString(contract.current_host)},
+                  {"hosts", JsonStrings(contract.hosts)},
+                  {"hyperparameters", Hyperparameters(spec)},
+                  {"input_config_dir", JsonString(root + "/input/config")},
+                  {"input_data_config", InputDataConfig(spec)},
+                  {"input_dir", JsonString(root + "/input")},
+                  {"is_master", contract.current_host == contract.hosts.front() ? "true" : "false"},
+                  {"job_name", JsonString(contract.job_name)},
+                  {"log_level", "20"},
+                  {"master_hostname", JsonString(contract.hosts.front())},
+                  {"model_dir", JsonString(root + "/model")},
+                  {"module_dir", JsonString(contract.code)},
+                  {"network_interface_name", JsonString(contract.network_interface)},
+                  {"num_cpus", absl::StrCat(contract.cpus)},
+                  {"num_gpus", absl::StrCat(contract.gpus.size())},
+                  {"output_data_dir", JsonString(root + "/output/data")},
+                  {"output_dir", JsonString(root + "/output")},
+                  {"resource_config", ResourceConfig(contract)}});
   return variables;
 }
 

@@ -252,15 +252,31 @@ class SpecReader {
     out_.spec.trial.executors.push_back(std::move(choice));
   }
 
+  static core::Channel::InputMode ModeOf(v1::Channel::InputMode mode) {
+    switch (mode) {
+      case v1::Channel::FILE:
+        return core::Channel::InputMode::kFile;
+      case v1::Channel::FAST_FILE:
+        return core::Channel::InputMode::kFastFile;
+      case v1::Channel::PIPE:
+        return core::Channel::InputMode::kPipe;
+      default:
+        return core::Channel::InputMode::kUnspecified;
+    }
+  }
+
   void ReadChannel(const v1::Channel& wire, const std::string& path) {
     if (!v1::Channel::InputMode_IsValid(wire.input_mode())) {
       Add(absl::StrCat(path, ".input_mode"),
           absl::StrCat("is ", static_cast<int>(wire.input_mode()), ", which is no mode; use FILE"));
     }
-    core::Channel channel{wire.name(), wire.path(), wire.content_type(), ""};
+    core::Channel channel;
+    channel.name = wire.name();
+    channel.path = wire.path();
     channel.s3_uri = wire.s3_uri();
+    channel.content_type = wire.content_type();
+    channel.input_mode = ModeOf(wire.input_mode());
     channel.sharded = wire.sharded();
-    channel.input_mode = ReadInputMode(wire.input_mode());
     if (wire.has_best_artifact_of()) {
       absl::StatusOr<std::string> job_id = core::ParseJobName(wire.best_artifact_of());
       if (!job_id.ok()) Add(absl::StrCat(path, ".best_artifact_of"), std::string(job_id.status().message()));
@@ -268,14 +284,6 @@ class SpecReader {
       channel.path = wire.artifact_path();
     }
     out_.spec.trial.inputs.push_back(std::move(channel));
-  }
-
-  static core::Channel::InputMode ReadInputMode(v1::Channel::InputMode wire) {
-    using Mode = core::Channel::InputMode;
-    return wire == v1::Channel::FILE        ? Mode::kFile
-           : wire == v1::Channel::FAST_FILE ? Mode::kFastFile
-           : wire == v1::Channel::PIPE      ? Mode::kPipe
-                                            : Mode::kUnspecified;
   }
 
   void CheckDefinitionsAlone() {

@@ -19,12 +19,10 @@ void AddStrategy(const v1::Strategy& strategy, Fields& fields) {
       "strategy.grid or strategy.hyperband");
 }
 
-// `Message` has the arms container, slurm and kubernetes.
+// `Message` has the arms slurm and kubernetes.
 template <typename Message>
 void AddExecutorArms(const Message& message, absl::string_view path, Fields& fields) {
-  constexpr absl::string_view kUse = "is not served by this version; use process, sagemaker or external";
-  if (message.has_container())
-    Add(fields, absl::StrCat(path, ".container"), absl::StrCat("the container executor ", kUse));
+  constexpr absl::string_view kUse = "is not served by this version; use process, container, sagemaker or external";
   if (message.has_slurm()) Add(fields, absl::StrCat(path, ".slurm"), absl::StrCat("the Slurm executor ", kUse));
   if (message.has_kubernetes())
     Add(fields, absl::StrCat(path, ".kubernetes"), absl::StrCat("the Kubernetes executor ", kUse));
@@ -37,7 +35,7 @@ void AddTrialTemplate(const v1::TrialTemplate& trial, Fields& fields) {
     AddExecutorArms(trial.executors(i), path, fields);
     if (trial.executors(i).has_custom()) {
       Add(fields, absl::StrCat(path, ".custom"),
-          "an executor that is linked in is not served by this version; use process, sagemaker or external");
+          "an executor that is linked in is not served by this version; use process, container, sagemaker or external");
     }
   }
 }

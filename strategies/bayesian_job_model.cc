@@ -141,6 +141,14 @@ std::vector<int> JobModel::BestPlaces() const {
   return order;
 }
 
+std::optional<double> JobModel::BestMean() const {
+  std::optional<double> best;
+  for (size_t row = 0; row < rows_.size(); ++row) {
+    if (feasible_[row] && (!best || worth_[row].front() > *best)) best = worth_[row].front();
+  }
+  return best;
+}
+
 std::optional<int> JobModel::PlaceToReplicate() const {
   const gp::Posterior& posterior = posteriors_.front();
   if (posteriors_.size() > 1 || posterior.noise() < kMaterialNoise * posterior.signal()) return std::nullopt;

@@ -40,6 +40,9 @@ class JobModel {
   // Places of the observations that are expected to be best: a twentieth of them, at least three. With several
   // objectives those that the fewest dominate; points that break constraints come last.
   std::vector<int> BestPlaces() const;
+  // The best mean of the first objective over observations that are expected to keep the constraints, as a label;
+  // nullopt: there are none.
+  std::optional<double> BestMean() const;
   // The place of the best mean, as long as what is not known of it is a good part of the noise, and the noise is
   // material: each result there lowers that. One output only.
   std::optional<int> PlaceToReplicate() const;

@@ -16,6 +16,7 @@ namespace {
 
 constexpr uint32_t kForecastStream = 0x6210;
 constexpr int kForecastSamples = 512;
+constexpr int32_t kOfAParent = 0;               // in place of a trial's number
 constexpr char kResourceName[] = "(resource)";  // no parameter's, which have no parentheses by themselves
 
 class BayesianModel : public ModelView {
@@ -41,6 +42,7 @@ class BayesianModel : public ModelView {
     const Eigen::VectorXd scaled = Column(point).col(0).cwiseQuotient(lengths_);
     std::vector<Neighbour> all;
     for (Eigen::Index i = 0; i < s_.posterior.size(); ++i) {
+      if (s_.trials[static_cast<size_t>(i)] == kOfAParent) continue;
       const Eigen::VectorXd other = s_.posterior.points().col(i).cwiseQuotient(lengths_);
       all.push_back({.trial = s_.trials[static_cast<size_t>(i)], .distance = (scaled - other).norm()});
     }
@@ -109,7 +111,7 @@ class BayesianModel : public ModelView {
     const gp::Prediction labels = s_.posterior.LeaveOneOut();
     std::vector<LeftOut> result;
     for (size_t i = 0; i < s_.trials.size(); ++i) {
-      if (std::isnan(s_.objectives[i])) continue;
+      if (std::isnan(s_.objectives[i]) || s_.trials[i] == kOfAParent) continue;
       const auto row = static_cast<Eigen::Index>(i);
       result.push_back({.trial = s_.trials[i],
                         .observed = s_.objectives[i],

@@ -83,7 +83,7 @@ class BayesianStrategy : public Strategy {
     }
     observations_.resize(outputs_.size());
     replicates_ = options.duplicates() == v1::BayesianStrategy::REPLICATE;
-    forecasts_ = spec.completion.convergence && outputs_.size() == 1 && !spec.resources;
+    forecasts_ = spec.completion.convergence && objective_count_ == 1 && !spec.resources;
     reuses_ = options.duplicates() == v1::BayesianStrategy::REUSE;
     initial_trials_ = options.has_initial_trials() ? options.initial_trials() : DefaultInitialTrials(spec);
     fingerprint_ = gp::NumericFingerprint();
@@ -118,9 +118,7 @@ class BayesianStrategy : public Strategy {
     ++finished_;
     if (const auto* reached = std::get_if<RungReached>(&observation)) {
       random_->Observe(observation);
-      core::Trial trial = reached->trial;
-      trial.state = core::TrialState::kEarlyStopped;
-      trial.objective = trial.rungs.back().objective;
+      const core::Trial trial = AtRung(reached->trial, reached->trial.rungs.back());
       if (encoder_.with_fidelity() && encoder_.space().Contains(trial.parameters)) Learn(trial, trial.resource);
       return;
     }
@@ -237,28 +235,36 @@ class BayesianStrategy : public Strategy {
   void PoolParents(const core::JobSpec& spec, bool initial_trials_given) {
     std::vector<ParentRow> rows;
     std::vector<double> values;
+    int with_value = 0;  // trials
     for (const core::ParentJob& parent : *spec.warm_start->jobs) {
-      for (ParentRow& row : RowsOf(parent, spec, encoder_, /*fixed_values=*/true)) {
-        if (row.inside) known_.insert(row.units);
+      for (ParentRow& row : RowsOf(parent, spec, encoder_, {.fixed_values = true, .rungs = true})) {
+        if (row.inside && row.rung == nullptr) known_.insert(row.units);
         // What improves on several outputs at once is measured by their rows, so those must be within reach.
         if (!row.inside && outputs_.size() > 1) continue;
         if (!HasAllValues(*row.trial)) continue;
-        values.push_back(outputs_.front().ValueOf(*row.trial));
+        values.push_back(row.rung != nullptr ? outputs_.front().ValueOf(AtRung(*row.trial, *row.rung))
+                                             : outputs_.front().ValueOf(*row.trial));
+        if (!std::isnan(values.back()) && (rows.empty() || rows.back().trial != row.trial)) ++with_value;
         rows.push_back(std::move(row));
       }
     }
+    const core::Trial* last = nullptr;
     for (const size_t place : ChosenRows(values, kMostParentRows, seed_)) {
       ParentRow& row = rows[place];
-      // They ran to their end.
-      AddRow(row.units, *row.trial, /*fidelity=*/1, resources_ ? resources_->max : 0, -next_parent_row_++);
+      if (std::exchange(last, row.trial) != row.trial) ++parent_trials_;
+      if (row.rung != nullptr) {
+        AddRow(row.units, AtRung(*row.trial, *row.rung), UnitOf(row.rung->resource), row.rung->resource,
+               -parent_trials_);
+      } else {
+        AddRow(row.units, *row.trial, /*fidelity=*/1, resources_ ? resources_->max : 0, -parent_trials_);
+      }
       if (!row.inside) encoder_.Snap(absl::MakeSpan(row.units));  // where the search may begin
       finished_at_.push_back(0);
       units_.push_back(std::move(row.units));
       trials_.push_back(0);
     }
     parent_rows_ = known();
-    const auto completed = std::ranges::count_if(values, [](double value) { return !std::isnan(value); });
-    if (!initial_trials_given) initial_trials_ = std::max(0, initial_trials_ - static_cast<int>(completed));
+    if (!initial_trials_given) initial_trials_ = std::max(0, initial_trials_ - with_value);
   }
 
   // A row that completed without one of the values would be taken for a bad one.
@@ -315,7 +321,10 @@ class BayesianStrategy : public Strategy {
           gp::RankWeights(own.labels(), others, ranked(own.LeaveOneOut()), options,
                           core::Rng(seed_, static_cast<uint64_t>(known()), kRankStream));
       blends[i] = gp::ExplainLabels(own.points(), own.labels(), posteriors, weights, movable_);
-      if (blends[i].unexplained > settings_.disbelief) blends[i] = {.others = {}, .unexplained = blends[i].unexplained};
+      if (blends[i].unexplained > settings_.disbelief || !gp::PredictsBetter(own, blends[i], settings_.constant_mean)) {
+        blends[i].others.clear();
+        blends[i].deviation = 1;
+      }
       if (i > 0 || blends[i].others.empty()) continue;
       for (size_t p = 0; p < believed.size(); ++p) {
         if (weights.others[p] > 0) around.insert(around.end(), believed[p]->best.begin(), believed[p]->best.end());
@@ -507,14 +516,16 @@ class BayesianStrategy : public Strategy {
   // What the best next trial is expected to gain.
   std::optional<core::Forecast> ForecastOf(const JobModel& model, const Eigen::MatrixXd& pending,
                                            const gp::SearchContext& search, const SuggestContext& context) const {
-    const gp::Posterior& posterior = model.posterior(0);
-    const gp::LogExpectedImprovement improvement(posterior, pending);
+    const std::optional<double> best = model.BestMean();
+    if (!best) return std::nullopt;  // a point that keeps the constraints would be all gain
+    const std::unique_ptr<gp::Acquisition> improvement = model.MakeAcquisition(0, 0, pending);
     const std::vector<gp::Optimum> found =
-        gp::Maximise(improvement, search, settings_.search,
+        gp::Maximise(*improvement, search, settings_.search,
                      core::Rng(seed_, static_cast<uint64_t>(context.ordinal), kForecastStream));
     if (found.empty()) return std::nullopt;
-    const double slope = model.warp(0).InverseSlope(posterior.MeanAtPoints().maxCoeff());
-    return core::Forecast{.gain = std::exp(found.front().value) * slope, .noise = std::sqrt(posterior.noise()) * slope};
+    const double slope = model.warp(0).InverseSlope(*best);
+    return core::Forecast{.gain = std::exp(found.front().value) * slope,
+                          .noise = std::sqrt(model.posterior(0).noise()) * slope};
   }
 
   static double AtTurn(const std::vector<double>& values, int64_t ordinal) {
@@ -623,9 +634,9 @@ class BayesianStrategy : public Strategy {
   std::shared_ptr<TransferModels> parents_;  // of type TRANSFER_LEARNING; shared with fits
   Eigen::VectorXd movable_;                  // by column: 1 for a numeric parameter
   double horizon_ = 0;
-  int whole_design_ = 0;     // points of the design, those of parents included, where parents explain little
-  int64_t parent_rows_ = 0;  // observations that are parents'
-  int32_t next_parent_row_ = 1;
+  int whole_design_ = 0;       // points of the design, those of parents included, where parents explain little
+  int64_t parent_rows_ = 0;    // observations that are parents'
+  int32_t parent_trials_ = 0;  // that have rows
 
   int64_t finished_ = 0;                        // trials, and results of rungs
   int64_t longest_ = 0;                         // steps of a completed trial

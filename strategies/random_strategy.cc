@@ -10,6 +10,7 @@
 #include "absl/numeric/int128.h"
 #include "absl/strings/str_cat.h"
 #include "core/rng.h"
+#include "core/warm_start.h"
 #include "strategies/feasible_sampler.h"
 #include "strategies/warm_start.h"
 #include "tuner/v1/strategies.pb.h"
@@ -119,7 +120,7 @@ class RandomStrategy : public Strategy {
   void KnowParents(const core::JobSpec& spec) {
     for (const core::ParentJob& parent : *spec.warm_start->jobs) {
       for (const core::Trial& trial : parent.trials) {
-        if (!HasFixedValues(parent, trial, spec)) continue;
+        if (!core::RanToItsEnd(trial) || !HasFixedValues(parent, trial, spec)) continue;
         const std::optional<core::ParameterMap> point = PointInChild(parent, trial, spec);
         if (!point.has_value()) continue;
         if (const std::optional<uint64_t> key = Key(*point); key.has_value()) observed_.insert(*key);

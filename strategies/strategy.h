@@ -109,7 +109,7 @@ class ModelView {
   };
   // Expects a point of the space.
   virtual Prediction Predict(const core::ParameterMap& point) const = 0;
-  // Numbers of the trials nearest in the model's metric, nearest first, with their distances in length-scales.
+  // Numbers of the job's trials nearest in the model's metric, nearest first, with their distances in length-scales.
   struct Neighbour {
     int32_t trial = 0;
     double distance = 0;
@@ -121,7 +121,7 @@ class ModelView {
   virtual absl::btree_map<std::string, double> FanovaImportance() const = 0;
   // Expected gain of the best value by `trials` more trials, >= 0.
   virtual double ExpectedImprovement(int trials) const = 0;
-  // Leave-one-out prediction of each observed objective (noise included), in order of observation.
+  // Leave-one-out prediction of each objective that the job observed (noise included), in order of observation.
   struct LeftOut {
     int32_t trial = 0;
     double observed = 0;
@@ -135,7 +135,7 @@ class ModelView {
   // better).
   struct DataRows {
     std::vector<std::string> columns;  // "eta", "booster=dart"
-    std::vector<int32_t> trials;       // one a row
+    std::vector<int32_t> trials;       // one a row; 0: a trial of a parent
     std::vector<std::vector<double>> coordinates;
     std::vector<double> labels;
   };

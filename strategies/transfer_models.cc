@@ -14,6 +14,14 @@ constexpr size_t kMostRows = 500;
 constexpr size_t kMostRowsOfOne = 200;
 constexpr int64_t kLeastRows = 4;
 constexpr size_t kBestRows = 3;
+// Of the fidelity's column: what a parent says of a point does not depend on it.
+constexpr double kEndlessLength = 1e6;
+
+gp::Posterior AtAnyFidelity(const gp::Posterior& posterior) {
+  gp::KernelParameters parameters = posterior.parameters();
+  parameters.log_length.tail(1).setConstant(std::log(kEndlessLength));
+  return gp::Posterior(posterior.points(), posterior.groups(), parameters);
+}
 
 }  // namespace
 
@@ -24,7 +32,7 @@ TransferModels::TransferModels(const core::JobSpec& spec, std::shared_ptr<const 
   const core::ParentJobs& parents = *spec.warm_start->jobs;
   const size_t most = std::min(kMostRowsOfOne, kMostRows / parents.size());
   for (size_t p = 0; p < parents.size(); ++p) {
-    const std::vector<ParentRow> rows = RowsOf(parents[p], spec, *encoder_, /*fixed_values=*/false);
+    const std::vector<ParentRow> rows = RowsOf(parents[p], spec, *encoder_, {});
     std::vector<double> values;
     for (const ParentRow& row : rows) values.push_back(outputs.front().ValueOf(*row.trial));
     Task task{.parent = p, .observations = std::vector<gp::Observations>(outputs.size()), .best = {}};
@@ -50,7 +58,8 @@ std::optional<TransferModel> TransferModels::Fit(const Task& task, StopToken sto
     const std::optional<gp::Fit> fit = gp::MakeFit(observations, encoder_->column_groups(), encoder_->group_count(),
                                                    rows, rows, std::nullopt, plan_, options_[i], seed_, stop);
     if (!fit.has_value()) return std::nullopt;
-    auto posterior = std::make_shared<gp::Posterior>(*fit->posterior);
+    auto posterior =
+        std::make_shared<gp::Posterior>(encoder_->with_fidelity() ? AtAnyFidelity(*fit->posterior) : *fit->posterior);
     const gp::OutputWarp warp = gp::OutputWarp::Fit(observations.values, options_[i].warp);
     posterior->SetLabels(gp::LabelsAt(warp, fit->rows), /*constant_mean=*/true);
     model.posteriors.push_back(std::move(posterior));

@@ -9,6 +9,7 @@
 #include "core/domain.h"
 #include "core/objectives.h"
 #include "core/rng.h"
+#include "core/warm_start.h"
 
 namespace tuner::strategies {
 namespace {
@@ -82,13 +83,29 @@ bool HasFixedValues(const core::ParentJob& parent, const core::Trial& trial, con
 }
 
 std::vector<ParentRow> RowsOf(const core::ParentJob& parent, const core::JobSpec& child, const gp::Encoder& encoder,
-                              bool fixed_values) {
+                              RowOptions options) {
   std::vector<ParentRow> rows;
   for (const core::Trial& trial : parent.trials) {
-    if (fixed_values && !HasFixedValues(parent, trial, child)) continue;
-    if (std::optional<ParentRow> row = RowOf(parent, trial, child, encoder)) rows.push_back(*std::move(row));
+    if (options.fixed_values && !HasFixedValues(parent, trial, child)) continue;
+    const bool with_rungs = options.rungs && child.resources && !trial.rungs.empty();
+    if (!with_rungs && !core::RanToItsEnd(trial)) continue;
+    std::optional<ParentRow> row = RowOf(parent, trial, child, encoder);
+    if (!row) continue;
+    for (size_t i = 0; with_rungs && i < trial.rungs.size(); ++i) {
+      if (trial.rungs[i].resource >= child.resources->max) continue;
+      row->rung = &trial.rungs[i];
+      rows.push_back(*row);
+    }
+    row->rung = nullptr;
+    if (core::RanToItsEnd(trial)) rows.push_back(*std::move(row));
   }
   return rows;
+}
+
+core::Trial AtRung(core::Trial trial, const core::RungResult& rung) {
+  trial.state = core::TrialState::kEarlyStopped;
+  trial.objective = rung.objective;
+  return trial;
 }
 
 std::vector<size_t> ChosenRows(const std::vector<double>& values, size_t most, uint64_t seed) {

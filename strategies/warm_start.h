@@ -27,11 +27,19 @@ struct ParentRow {
   const core::Trial* trial = nullptr;
   std::vector<double> units;  // as of gp::Encoder, but numeric ones from -kFarthestOutside to 1 + kFarthestOutside
   bool inside = false;        // a point of the child's space
+  const core::RungResult* rung = nullptr;  // what it came to there; null: at its end
+};
+struct RowOptions {
+  bool fixed_values = false;  // only trials for which HasFixedValues is true
+  bool rungs = false;         // also results of rungs below the child's largest resource, before the trial's end
 };
 // The rows that the child's kernel can hold, in the order of the trials: those with a category that the child does not
-// have, or a value too far outside, are left out. `fixed_values`: so are those for which HasFixedValues is false.
+// have, or a value too far outside, are left out.
 std::vector<ParentRow> RowsOf(const core::ParentJob& parent, const core::JobSpec& child, const gp::Encoder& encoder,
-                              bool fixed_values);
+                              RowOptions options);
+
+// The trial as it was when it came to the rung: stopped, with the objective that it had there.
+core::Trial AtRung(core::Trial trial, const core::RungResult& rung);
 
 // Places of at most `most` rows of these values (to be maximised; NaN: bad), ascending: all, or the best quarter and
 // others at random.

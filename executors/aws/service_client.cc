@@ -78,7 +78,11 @@ absl::StatusOr<HttpResponse> ServiceClient::Send(const Call& call, const CallOpt
   for (int repetition = 1;; ++repetition) {
     for (absl::Duration delay = TakeToken(); delay > absl::ZeroDuration(); delay = TakeToken()) {
       waited += delay;
-      if (waited > options.most_wait) return ToStatus(attempt.error.value_or(NotSent(delay)), call.operation);
+      if (waited > options.most_wait) {
+        AwsError error = attempt.error.value_or(NotSent(delay));
+        if (error.throttled) error.retry_after = delay;
+        return ToStatus(error, call.operation);
+      }
       if (absl::Status status = Wait(delay, options.stop); !status.ok()) return status;
     }
     absl::StatusOr<HttpResponse> response = SendOnce(call, options, attempt);
@@ -88,7 +92,7 @@ absl::StatusOr<HttpResponse> ServiceClient::Send(const Call& call, const CallOpt
       continue;
     }
     if (repetition >= options_.max_attempts || !MayRepeat(call, *attempt.error)) return response;
-    const absl::Duration backoff = Backoff(repetition);
+    const absl::Duration backoff = std::max(Backoff(repetition), attempt.error->retry_after);
     waited += backoff;
     if (waited > options.most_wait) return response;
     if (absl::Status status = Wait(backoff, options.stop); !status.ok()) return status;

@@ -179,18 +179,6 @@ core::Problems ValidateSageMakerOptions(const std::string& bytes, const core::Jo
   return OptionsValidator(*options, spec).Run();
 }
 
-core::Problems ValidateSageMakerInputs(const core::JobSpec& spec) {
-  core::Problems problems;
-  for (size_t i = 0; i < spec.trial.inputs.size(); ++i) {
-    const std::string& uri = spec.trial.inputs[i].s3_uri;
-    if (!uri.empty() && !IsS3Folder(uri)) {
-      problems.push_back({absl::StrCat("trial.inputs[", i, "].s3_uri"),
-                          absl::StrCat("\"", uri, "\" is not in S3; give one such as s3://my-bucket/data")});
-    }
-  }
-  return problems;
-}
-
 std::string ResolvePath(const std::string& base_dir, const std::string& path) {
   if (absl::StartsWith(path, "/") || base_dir.empty()) return path;
   const std::string stripped(absl::StripSuffix(path, "/"));

@@ -17,7 +17,6 @@ absl::StatusOr<v1::SageMakerExecutor> ParseSageMakerOptions(const std::string& b
 
 // Problems of serialised options, and of what they ask of the job; nobody is asked.
 core::Problems ValidateSageMakerOptions(const std::string& bytes, const core::JobSpec& spec);
-core::Problems ValidateSageMakerInputs(const core::JobSpec& spec);
 
 // `path` as the job means it.
 std::string ResolvePath(const std::string& base_dir, const std::string& path);

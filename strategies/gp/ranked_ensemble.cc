@@ -37,6 +37,14 @@ Eigen::VectorXd MeanOf(const Posterior& posterior, const Eigen::Ref<const Eigen:
       .matrix();
 }
 
+// Rasmussen and Williams 2006, eq. 5.10 and 5.11, but for a constant; deviations times `factor`.
+double LeaveOneOutLogLikelihood(const Posterior& posterior, double factor) {
+  const Prediction left_out = posterior.LeaveOneOut();
+  const Eigen::ArrayXd variance = factor * factor * left_out.variance.array();
+  const Eigen::ArrayXd away = posterior.labels().array() - left_out.mean.array();
+  return -0.5 * (variance.log() + away.square() / variance).sum();
+}
+
 double DrawNormal(core::Rng& rng) {
   const double u = 1 - rng.NextDouble();
   return std::sqrt(-2 * std::log(u)) * std::cos(6.283185307179586 * rng.NextDouble());
@@ -124,6 +132,12 @@ Eigen::VectorXd MeanBlend::Mean(const Eigen::Ref<const Eigen::MatrixXd>& points)
   Eigen::VectorXd mean = Eigen::VectorXd::Zero(points.cols());
   for (const Other& other : others) mean += other.weight * MeanOf(*other.posterior, points.colwise() + other.shift);
   return mean;
+}
+
+bool PredictsBetter(const Posterior& own, const MeanBlend& blend, bool constant_mean) {
+  Posterior blended = own;
+  blended.SetLabels(own.labels() - blend.Mean(own.points()), constant_mean);
+  return LeaveOneOutLogLikelihood(blended, blend.deviation) > LeaveOneOutLogLikelihood(own, 1);
 }
 
 Eigen::VectorXd FitShift(const Posterior& other, const Eigen::Ref<const Eigen::MatrixXd>& points,

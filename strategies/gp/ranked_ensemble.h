@@ -67,6 +67,11 @@ MeanBlend ExplainLabels(const Eigen::Ref<const Eigen::MatrixXd>& points, const E
                         const std::vector<std::shared_ptr<const Posterior>>& others, const EnsembleWeights& weights,
                         const Eigen::VectorXd& movable);
 
+// Whether the labels of `own`, each predicted from all others, are likelier with the blend than without. Where the own
+// model knows all that the others do, what they leave of the labels is only rougher. With `constant_mean` as in
+// Posterior::SetLabels.
+bool PredictsBetter(const Posterior& own, const MeanBlend& blend, bool constant_mean);
+
 // The move of a mean's argument that lets it explain the labels best, drawn towards none: an optimum that lies a little
 // elsewhere is how related tasks differ most. Maximum a posteriori by Gauss-Newton steps.
 Eigen::VectorXd FitShift(const Posterior& other, const Eigen::Ref<const Eigen::MatrixXd>& points,

@@ -14,7 +14,7 @@ namespace {
 
 using ::testing::AllOf;
 using testing::AwsFixture;
-using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::Ge;
 using ::testing::HasSubstr;
 using testing::HttpDate;
@@ -177,6 +177,14 @@ TEST_F(JsonClientTest, RepeatsWhatWasThrottledAndSlowsDown) {
   EXPECT_TRUE(client.Call(kCreate, "{}").ok());
   EXPECT_THAT(server.received(), SizeIs(3));
   EXPECT_GT(client.ThrottleDelay(), absl::ZeroDuration());
+}
+
+TEST_F(JsonClientTest, WaitsAsLongAsTheServiceAsksFor) {
+  ScriptedReply throttled = Refusal(429, "TooManyRequestsException", "wait");
+  throttled.headers["Retry-After"] = "7";
+  ScriptedServer server(InTurn({throttled}));
+  EXPECT_TRUE(Call(server, kCreate).ok());
+  EXPECT_THAT(clock.waits(), ElementsAre(absl::Seconds(7)));
 }
 
 TEST_F(JsonClientTest, TellsHowLongAThrottledCallerHasToWait) {

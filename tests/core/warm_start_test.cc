@@ -162,6 +162,8 @@ TEST(ParentOfTest, KeepsTrialsThatSaySomethingInTheOrderInWhichTheyFinished) {
   trials.push_back(TrialOf(7, TrialState::kCompleted, 0.5));
   trials.back().origin = TrialOrigin::kReused;
   trials[0].origin = TrialOrigin::kImported;  // as good as any
+  trials.push_back(TrialOf(8, TrialState::kEarlyStopped, 0.7));
+  trials.back().rungs.push_back({.resource = 3, .objective = 0.7});  // not promoted by Hyperband
   const ParentJob parent = ParentOf(header, ParentSpec(), trials);
   EXPECT_EQ(parent.uid, "uid");
   EXPECT_EQ(parent.static_parameters, ParentSpec().static_parameters);
@@ -170,7 +172,8 @@ TEST(ParentOfTest, KeepsTrialsThatSaySomethingInTheOrderInWhichTheyFinished) {
     numbers.push_back(trial.number);
     EXPECT_THAT(trial.attempts, IsEmpty());
   }
-  EXPECT_THAT(numbers, ElementsAre(6, 5, 2, 1));
+  EXPECT_THAT(numbers, ElementsAre(8, 6, 5, 2, 1));
+  EXPECT_EQ(parent.trials.front().rungs.front().resource, 3);
 }
 
 TEST(BestOfParentsTest, IsTheFirstOfTheBestThatKeepTheChildsConstraints) {

@@ -177,10 +177,11 @@ TEST(RegistryTest, LeasesAreBounded) {
 TEST(RegistryTest, EveryKindIsFoundByName) {
   for (const ExecutorKind& kind : ExecutorKinds()) {
     EXPECT_EQ(FindExecutorKind(kind.name), &kind);
-    EXPECT_EQ(kind.missing(), "") << kind.name;
+    // An engine may well be missing; what says so has its own test.
+    if (kind.name != "container") EXPECT_EQ(kind.missing(), "") << kind.name;
     EXPECT_FALSE(kind.validate("\xff", core::JobSpec()).empty()) << kind.name;
   }
-  EXPECT_EQ(FindExecutorKind("container"), nullptr);
+  EXPECT_EQ(FindExecutorKind("abacus"), nullptr);
 }
 
 TEST(ExternalExecutorTest, LaunchesNothing) {

@@ -242,10 +242,8 @@ const std::vector<UnimplementedCase>& UnimplementedCases() {
       {"strategy.custom", "strategy: {custom: {name: mine}}"},
       {"limits.max_cost", "limits: {max_cost: 5}"},
       {"early_stopping.custom", "early_stopping: {custom: {name: mine}}"},
-      {"trial.container", "trial: {container: {image: a}}"},
       {"trial.slurm", "trial: {slurm: {command: [a]}}"},
       {"trial.kubernetes", "trial: {kubernetes: {image: a}}"},
-      {"trial.executors[1].container", "trial: {executors: [{external: {}}, {container: {image: a}}]}"},
       {"trial.executors[0].slurm", "trial: {executors: [{slurm: {command: [a]}}]}"},
       {"trial.executors[0].kubernetes", "trial: {executors: [{kubernetes: {image: a}}]}"},
       {"trial.executors[0].custom", "trial: {executors: [{custom: {name: mine}}]}"},
@@ -356,16 +354,44 @@ definitions:
   EXPECT_THAT(convert::SpecProblems(parsed), IsEmpty());
 }
 
+TEST(ConvertSpecTest, PipesAndShardsAreForContainers) {
+  const std::string inputs =
+      "inputs: [{name: a, path: p, input_mode: PIPE}, {name: b, path: p, sharded: true, input_mode: FAST_FILE}]";
+  const ParsedSpec container = Parse("trial: {container: {image: a}, " + inputs + "}");
+  EXPECT_EQ(container.spec.trial.inputs[0].input_mode, core::Channel::InputMode::kPipe);
+  EXPECT_EQ(container.spec.trial.inputs[1].input_mode, core::Channel::InputMode::kFastFile);
+  EXPECT_TRUE(container.spec.trial.inputs[1].sharded);
+  const auto paths = [](const ParsedSpec& parsed) {
+    std::vector<std::string> found;
+    for (const core::Problem& problem : convert::SpecProblems(parsed)) {
+      if (problem.path.find("trial.inputs") == 0) found.push_back(problem.path);
+    }
+    return found;
+  };
+  EXPECT_THAT(paths(container), IsEmpty());
+  const ParsedSpec mixed =
+      Parse("trial: {executors: [{container: {image: a}}, {process: {command: [a]}}], " + inputs + "}");
+  EXPECT_THAT(paths(mixed), ElementsAre("trial.inputs[0].input_mode", "trial.inputs[1].sharded"));
+
+  const std::string in_s3 = "inputs: [{name: a, s3_uri: s3://bucket/data}]";
+  EXPECT_THAT(paths(Parse("trial: {sagemaker: {role_arn: a}, " + in_s3 + "}")), IsEmpty());
+  EXPECT_EQ(Parse("trial: {sagemaker: {role_arn: a}, " + in_s3 + "}").spec.trial.inputs[0].s3_uri, "s3://bucket/data");
+  EXPECT_THAT(paths(Parse("trial: {executors: [{container: {image: a}}, {process: {command: [a]}}], " + in_s3 + "}")),
+              ElementsAre("trial.inputs[0].s3_uri"));
+  EXPECT_THAT(paths(Parse("trial: {sagemaker: {role_arn: a}, inputs: [{name: a, s3_uri: data}]}")),
+              ElementsAre("trial.inputs[0].s3_uri"));
+}
+
 TEST(ConvertSpecTest, EveryUnimplementedFieldIsNamedAtOnce) {
   const ParsedSpec parsed = Parse(R"(
 strategy: {custom: {name: mine}}
 limits: {max_cost: 3}
 early_stopping: {custom: {name: mine}}
-trial: {container: {image: a}}
+trial: {slurm: {command: [a]}}
 )");
   std::vector<std::string> fields;
   for (const std::string& text : parsed.unimplemented) fields.push_back(text.substr(0, text.find(':')));
-  EXPECT_THAT(fields, ElementsAre("strategy.custom", "limits.max_cost", "early_stopping.custom", "trial.container"));
+  EXPECT_THAT(fields, ElementsAre("strategy.custom", "limits.max_cost", "early_stopping.custom", "trial.slurm"));
 }
 
 // Whatever a client sends, it is read without a crash, and nothing that is wrong passes for whole.

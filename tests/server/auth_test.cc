@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
+#include "grpcpp/create_channel.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "grpc/reflection/v1alpha/reflection.grpc.pb.h"
 #include "gtest/gtest.h"
@@ -197,6 +198,25 @@ TEST_F(TrialTokenTest, IsDeniedAllElse) {
   EXPECT_EQ(stub_->StopTrial(Context(token_).get(), stop, &stopped).error_code(), StatusCode::PERMISSION_DENIED);
   EXPECT_EQ(List(server_.ChannelTo(0), token_).error_code(), StatusCode::PERMISSION_DENIED);
   EXPECT_EQ(List(server_.ChannelTo(1), token_).error_code(), StatusCode::PERMISSION_DENIED) << "also on the socket";
+}
+
+// What a container is given: whoever is in there has the trial's token and no more.
+TEST_F(TrialTokenTest, TheSocketOfTrialsAsksForIt) {
+  const std::string path = server_.data_dir() + "/trial/api.sock";
+  const auto channel = grpc::CreateChannel("unix:" + path, grpc::InsecureChannelCredentials());
+  EXPECT_EQ(List(channel).error_code(), StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(List(channel, token_).error_code(), StatusCode::PERMISSION_DENIED);
+  const auto stub = v1::TuningService::NewStub(channel);
+  v1::GetTrialRequest request;
+  request.set_name(trial_.name());
+  v1::Trial response;
+  EXPECT_TRUE(stub->GetTrial(Context(token_).get(), request, &response).ok());
+  // Any user of a container may connect; the way to it is closed to all others of the machine.
+  struct stat info {};
+  ASSERT_EQ(stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0666u);
+  ASSERT_EQ(stat(server_.data_dir().c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0700u);
 }
 
 TEST_F(TrialTokenTest, CannotBeForged) {

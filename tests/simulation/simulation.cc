@@ -22,6 +22,7 @@
 #include "tests/executors/fake_executor.h"
 #include "tests/simulation/crashing_storage.h"
 #include "tuner/engine/engine.h"
+#include "tuner/engine/parents.h"
 #include "tuner/engine/replay.h"
 #include "tuner/v1/strategies.pb.h"
 
@@ -265,8 +266,46 @@ class Simulation {
     if (Chance(0.2)) spec.health_rules.push_back({"loss", core::NotDecreasingCheck{2}, Chance(0.5)});
   }
 
+  // Points of the space as trials that ended, were stopped at rungs, or failed.
+  core::ParentJobs RandomParents(const core::JobSpec& spec) {
+    core::ParentJobs parents(1 + Below(2));
+    for (size_t p = 0; p < parents.size(); ++p) {
+      parents[p].job_id = absl::StrCat("parent-", p);
+      parents[p].uid = absl::StrCat("uid-parent-", p);
+      const auto trials = static_cast<int32_t>(Below(12));
+      for (int32_t number = 1; number <= trials; ++number) {
+        core::Trial& trial = parents[p].trials.emplace_back();
+        trial.number = number;
+        trial.finish_seq = number;
+        for (int i = 0; i < static_cast<int>(spec.space.parameters().size()); ++i) {
+          trial.parameters[spec.space.parameters()[static_cast<size_t>(i)].name] =
+              spec.space.FromUnit(i, rng_.NextDouble());
+        }
+        trial.state = Chance(0.1) ? TrialState::kFailed : TrialState::kCompleted;
+        if (trial.state == TrialState::kCompleted) {
+          trial.objective = rng_.NextDouble();
+          trial.final_metrics["loss"] = *trial.objective;
+        }
+        if (!spec.resources || Chance(0.4)) continue;
+        trial.rungs.push_back({.resource = 1, .objective = rng_.NextDouble()});
+        if (Chance(0.5)) continue;
+        trial.state = TrialState::kEarlyStopped;
+        trial.objective.reset();
+      }
+    }
+    return parents;
+  }
+
   void CreateJob(int index) {
     core::JobSpec spec = RandomSpec(index);
+    core::ParentJobs parents;
+    if (spec.strategy.name != "grid" && spec.strategy.name != "scripted" && Chance(0.3)) {
+      parents = RandomParents(spec);
+      spec.warm_start = core::WarmStart{
+          Chance(0.5) ? core::WarmStart::Type::kIdentical : core::WarmStart::Type::kTransfer, {}, nullptr};
+      for (const core::ParentJob& parent : parents) spec.warm_start->parents.push_back(parent.job_id);
+      ++outcome_.with_parents;
+    }
     const std::string job_id = spec.name;
     core::JobHeader header;
     header.job_id = job_id;
@@ -274,7 +313,7 @@ class Simulation {
     header.limits = spec.limits;
     limits_[job_id] = spec.limits;
     specs_[job_id] = std::move(spec);
-    process_->engine->CreateJob(header, {}, [](absl::StatusOr<engine::Reply>) {});
+    process_->engine->CreateJob(header, std::move(parents), [](absl::StatusOr<engine::Reply>) {});
     Drain();
     if (!store_->ReadJob(job_id).ok()) {  // died before it was stored: nothing was acknowledged
       specs_.erase(job_id);
@@ -780,7 +819,11 @@ class Simulation {
   }
 
   void CheckReplay(const std::string& job_id, const std::vector<core::Trial>& trials) {
-    const auto report = engine::Replay(specs_.at(job_id), trials, make_strategy_, nullptr);
+    core::JobSpec spec = specs_.at(job_id);
+    if (const absl::Status attached = engine::AttachParents(*store_, job_id, spec); !attached.ok()) {
+      return Violation(absl::StrCat(job_id, " lost its parents: ", attached.ToString()));
+    }
+    const auto report = engine::Replay(spec, trials, make_strategy_, nullptr);
     if (!report.ok()) return Violation(absl::StrCat(job_id, " cannot be replayed: ", report.status().ToString()));
     if (report->different > 0) {
       Violation(

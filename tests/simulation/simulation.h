@@ -20,6 +20,7 @@ struct Outcome {
   int attempts = 0;
   int promotions = 0;
   int early_stopped = 0;
+  int with_parents = 0;  // jobs
   int measurements = 0;
   int notifications = 0;  // delivered; repeats not counted
   int repeats = 0;

@@ -28,6 +28,7 @@ TEST(Simulation, WhatMustAlwaysHoldHoldsOverRandomHistories) {
     sum.trials += outcome.trials;
     sum.attempts += outcome.attempts;
     sum.promotions += outcome.promotions;
+    sum.with_parents += outcome.with_parents;
     sum.early_stopped += outcome.early_stopped;
     sum.measurements += outcome.measurements;
     sum.notifications += outcome.notifications;
@@ -39,12 +40,13 @@ TEST(Simulation, WhatMustAlwaysHoldHoldsOverRandomHistories) {
   }
   std::cout << "simulation: seeds " << first << ".." << first + seeds - 1 << ", " << sum.crashes << " crashes, "
             << sum.refused_commits << " refused commits, " << sum.trials << " trials, " << sum.attempts << " attempts, "
-            << sum.promotions << " promotions, " << sum.early_stopped << " stopped early, " << sum.measurements
-            << " measurements, " << sum.notifications << " notifications taken and " << sum.repeats
-            << " repeats, suggestions " << sum.fresh << " FRESH, " << sum.last_fit << " LAST_FIT, " << sum.fallback
-            << " FALLBACK, all recomputed; 0 violations\n";
+            << sum.promotions << " promotions, " << sum.with_parents << " jobs with parents, " << sum.early_stopped
+            << " stopped early, " << sum.measurements << " measurements, " << sum.notifications
+            << " notifications taken and " << sum.repeats << " repeats, suggestions " << sum.fresh << " FRESH, "
+            << sum.last_fit << " LAST_FIT, " << sum.fallback << " FALLBACK, all recomputed; 0 violations\n";
   EXPECT_GT(sum.crashes, seeds / 4);
   EXPECT_GT(sum.promotions, seeds / 10);
+  EXPECT_GT(sum.with_parents, seeds / 10);
   EXPECT_GT(sum.early_stopped, seeds / 10);
   EXPECT_GT(sum.trials, seeds);
   EXPECT_GT(sum.notifications, seeds);

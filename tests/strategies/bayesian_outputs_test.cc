@@ -111,6 +111,36 @@ TEST(BayesianOutputsTest, OutcomeConstraintsAreLearnt) {
   }
 }
 
+// What a job that asks for convergence hears after so many trials, of the gain of the best value over one more.
+std::optional<core::Forecast> ForecastAfter(core::JobSpec spec, int trials, Evaluate evaluate) {
+  spec.completion.convergence = true;
+  const auto strategy = MakeStrategy(spec);
+  for (int i = 0; i < trials; ++i) {
+    Finished finished = FinishedTrial(i + 1, Points(Ask(*strategy, i)).at(0));
+    evaluate(finished.trial.parameters, finished.trial);
+    Tell(*strategy, finished);
+  }
+  return Ask(*strategy, trials).forecast;
+}
+
+TEST(BayesianOutputsTest, ConstrainedJobsConvergeToo) {
+  core::JobSpec spec = Spec("bayesian", 2);
+  spec.outcome_constraints = {{.metric = "latency", .min = std::nullopt, .max = 0.8}};
+  const std::optional<core::Forecast> early = ForecastAfter(spec, 12, &AtTheBound);
+  const std::optional<core::Forecast> late = ForecastAfter(spec, 50, &AtTheBound);
+  ASSERT_TRUE(early && late);
+  EXPECT_GT(early->gain, 0.001);
+  EXPECT_LT(late->gain, 0.05 * early->gain);
+  EXPECT_GE(late->gain, 0);
+}
+
+// Before a point keeps the constraints, nothing can be said of how much there is to gain.
+TEST(BayesianOutputsTest, NoForecastWhereNothingKeepsTheConstraints) {
+  core::JobSpec spec = Spec("bayesian", 2);
+  spec.outcome_constraints = {{.metric = "latency", .min = std::nullopt, .max = -5}};
+  EXPECT_FALSE(ForecastAfter(spec, 15, &AtTheBound));
+}
+
 // A constraint that no point keeps so far is looked for first.
 TEST(BayesianOutputsTest, FindsWhereConstraintsHold) {
   core::JobSpec spec = Spec("bayesian", 5);

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "gmock/gmock.h"
+#include "strategies/bayesian_outputs.h"
 #include "strategies/bayesian_strategy.h"
+#include "strategies/transfer_models.h"
 #include "tests/strategies/strategy_jobs.h"
 
 namespace tuner::strategies {
@@ -47,7 +49,7 @@ void StartFrom(core::JobSpec& spec, WarmStart::Type type, core::ParentJobs paren
 }
 
 std::vector<ParentRow> Rows(const core::ParentJob& parent, const core::JobSpec& child, bool fixed_values = true) {
-  return RowsOf(parent, child, gp::Encoder(child.space), fixed_values);
+  return RowsOf(parent, child, gp::Encoder(child.space), {.fixed_values = fixed_values});
 }
 
 // --- mapping
@@ -180,6 +182,12 @@ TEST(IdenticalTest, ParentsStandInForTheDesign) {
   EXPECT_EQ(first.basis.kind, core::Basis::Kind::kFresh);
   EXPECT_EQ(first.basis.known_prefix, 0);
   EXPECT_LT(Bowl(Points(first).front()), 0.02);
+  EXPECT_THAT(strategy->model()->Data().trials, SizeIs(20));
+  Tell(*strategy, Finished{TrialAt(1, Points(first).front(), 0.5)});
+  const auto nearest = strategy->model()->Nearest(Points(first).front(), 5);  // parents' have no number here
+  ASSERT_THAT(nearest, SizeIs(1));
+  EXPECT_EQ(nearest.front().trial, 1);
+  EXPECT_THAT(strategy->model()->LeaveOneOut(), SizeIs(1));
 }
 
 TEST(IdenticalTest, NoPointOfAParentComesAgain) {
@@ -213,6 +221,104 @@ TEST(TransferTest, TheBestOfEachParentComesFirst) {
     EXPECT_EQ(points[1], two.trials[0].parameters) << name;
     EXPECT_NE(points[2], three.trials[0].parameters) << name;
   }
+}
+
+// What is left to gain is that of the objective, not of what the parents leave of it: nothing, here.
+TEST(TransferTest, ForecastsTheGainOfTheObjective) {
+  core::JobSpec spec = SpecOf("bayesian", Square());
+  spec.limits.max_trials = 40;
+  spec.completion.convergence = true;
+  StartFrom(spec, WarmStart::Type::kTransfer, {BowlParent(30)});
+  const auto strategy = MakeStrategy(spec);
+  const std::pair<double, double> away[] = {{0.05, 0.05}, {0.95, 0.1}, {0.9, 0.9},
+                                            {0.7, 0.2},   {0.6, 0.95}, {0.95, 0.5}};
+  for (int i = 0; i < 6; ++i) {
+    const ParameterMap point = {{"x", away[i].first}, {"y", away[i].second}};
+    Tell(*strategy, Finished{TrialAt(i + 1, point, 100 * Bowl(point) + 7)});
+  }
+  const std::optional<core::Forecast> forecast = Ask(*strategy, 6).forecast;
+  ASSERT_TRUE(forecast);
+  EXPECT_GT(forecast->gain, 10);
+}
+
+core::JobSpec ModelHyperband(int max_trials) {
+  core::JobSpec spec = SpecOf("hyperband", Square());
+  v1::HyperbandStrategy options;
+  options.set_max_resource(9);
+  options.set_sampler(v1::HyperbandStrategy::MODEL);
+  spec.strategy.bytes = options.SerializeAsString();
+  spec.limits.max_trials = max_trials;
+  return spec;
+}
+
+// A Hyperband job leaves results of rungs, and few whole ones: both are rows, each at its resource.
+TEST(HyperbandWarmStartTest, ResultsOfRungsAreRows) {
+  core::ParentJob parent = BowlParent(24);
+  for (core::Trial& trial : parent.trials) {
+    trial.rungs.push_back({.resource = 1, .objective = *trial.objective + 1});
+    trial.rungs.push_back({.resource = 3, .objective = *trial.objective + 0.3});
+    if (trial.number % 8 == 0) continue;
+    if (trial.number % 3 > 0) trial.rungs.pop_back();
+    trial.state = core::TrialState::kEarlyStopped;
+    trial.objective.reset();
+  }
+  core::JobSpec child = ModelHyperband(30);
+  EXPECT_THAT(RowsOf(parent, child, gp::Encoder(child.space), {.rungs = true}), SizeIs(24 + 3 + 7 + 3));
+  EXPECT_THAT(Rows(parent, child), SizeIs(3));
+  child.resources->max = 3;
+  EXPECT_THAT(RowsOf(parent, child, gp::Encoder(child.space), {.rungs = true}), SizeIs(24 + 3));
+
+  child = ModelHyperband(30);
+  StartFrom(child, WarmStart::Type::kIdentical, {parent});
+  const auto strategy = MakeStrategy(child);
+  std::unique_ptr<FitTask> fit = strategy->BeginFit();
+  ASSERT_NE(fit, nullptr);
+  fit->Run(nullptr);
+  strategy->InstallFit(std::move(fit));
+  EXPECT_LT(Bowl(Points(Ask(*strategy, 0)).front()), 0.02);
+}
+
+// What a related parent tells of a point is the same at each resource of the child.
+TEST(HyperbandWarmStartTest, ParentsSayTheSameAtEveryResource) {
+  core::JobSpec spec = ModelHyperband(30);
+  StartFrom(spec, WarmStart::Type::kTransfer, {BowlParent(25)});
+  const auto encoder = std::make_shared<const gp::Encoder>(spec.space, /*with_fidelity=*/true);
+  gp::FitOptions options;
+  options.length_priors.resize(static_cast<size_t>(encoder->group_count()));
+  TransferModels models(spec, encoder, BayesianOutput::AllOf(spec), {options}, gp::FitPlan());
+  const std::vector<TransferModel>* fitted = models.Get(nullptr);
+  ASSERT_NE(fitted, nullptr);
+  ASSERT_THAT(*fitted, SizeIs(1));
+  Eigen::MatrixXd points = encoder->EncodeAll({{0.1, 0.2}, {0.1, 0.2}, {0.3, 0.6}});
+  points(2, 1) = gp::Encoder::FidelityColumn(0);
+  const Eigen::VectorXd means = fitted->front().posteriors.front()->Predict(points).mean;
+  EXPECT_NEAR(means[0], means[1], 1e-6);
+  EXPECT_GT(means[2], means[1] + 0.5);  // the best point, in labels of deviation 1
+}
+
+// New configurations of Hyperband come from the parents' model, from the first one on.
+TEST(HyperbandWarmStartTest, TheModelKnowsTheParents) {
+  core::JobSpec spec = ModelHyperband(30);
+  StartFrom(spec, WarmStart::Type::kIdentical, {BowlParent(25)});
+  const auto strategy = MakeStrategy(spec);
+  if (std::unique_ptr<FitTask> fit = strategy->BeginFit(); fit != nullptr) {
+    fit->Run(nullptr);
+    strategy->InstallFit(std::move(fit));
+  }
+  int near = 0;
+  for (int i = 0; i < 12; ++i) {
+    const Proposals proposals = Ask(*strategy, i);
+    ASSERT_THAT(proposals.proposals, SizeIs(1));
+    core::Trial trial = TrialAt(i + 1, Points(proposals).front(), 0);
+    trial.ordinal = i;
+    trial.resource = proposals.proposals.front().resource;
+    trial.state = core::TrialState::kPaused;
+    trial.objective.reset();
+    trial.rungs.push_back({.resource = trial.resource, .objective = Bowl(trial.parameters) + 1.0 / trial.resource});
+    near += Bowl(trial.parameters) < 0.06;
+    Tell(*strategy, RungReached{trial});
+  }
+  EXPECT_GE(near, 9);  // every fourth is drawn at random: a fifth of the space is near
 }
 
 // Proposals of warm-started jobs are recomputed from their basis by a strategy that never saw the fits.

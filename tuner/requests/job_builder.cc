@@ -60,13 +60,22 @@ void AddExecutorProblems(const v1::TuningJobSpec& wire, const convert::ParsedSpe
     const core::Options& options = spec.trial.executors[i].options;
     const executors::ExecutorKind* kind = executors::FindExecutorKind(options.name);
     if (kind == nullptr) continue;  // told as unimplemented, or as missing
-    for (core::Problem& problem : kind->validate_inputs(spec)) {
-      if (!AnyConcerns(problems, problem.path)) problems.push_back(std::move(problem));
-    }
     for (core::Problem& problem : kind->validate(options.bytes, spec)) {
       const std::string& path = parsed.executor_paths[i];
       problems.push_back(
           {problem.path.empty() ? path : absl::StrCat(path, ".", problem.path), std::move(problem.text)});
+    }
+  }
+}
+
+// What the executors remark on their options.
+void AddExecutorAdvice(const convert::ParsedSpec& parsed, const core::JobSpec& spec, std::vector<std::string>& advice) {
+  for (size_t i = 0; i < spec.trial.executors.size(); ++i) {
+    const core::Options& options = spec.trial.executors[i].options;
+    const executors::ExecutorKind* kind = executors::FindExecutorKind(options.name);
+    if (kind == nullptr || kind->advise == nullptr) continue;
+    for (const std::string& text : kind->advise(options.bytes, spec)) {
+      advice.push_back(absl::StrCat(parsed.executor_paths[i], ".", text));
     }
   }
 }
@@ -190,7 +199,7 @@ absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::
 
   CheckedSpec checked;
   checked.spec = std::move(parsed.spec);
-  checked.executor_paths = std::move(parsed.executor_paths);
+  checked.executor_paths = parsed.executor_paths;
   checked.parents = std::move(parents);
   if (!parsed.has_seed) checked.spec.random_seed = seed;
   ResolveGrid(checked, problems);
@@ -199,6 +208,7 @@ absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::
   ResolveExecutors(checked.spec);
   checked.resolved = convert::ResolveSpec(spec, checked.spec);
   checked.advice = core::Advise(checked.spec);
+  AddExecutorAdvice(parsed, checked.spec, checked.advice);
   return checked;
 }
 

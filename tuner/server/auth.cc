@@ -30,7 +30,17 @@ std::optional<absl::string_view> BearerToken(const grpc::ServerContextBase& cont
   return absl::StripAsciiWhitespace(value.substr(7));
 }
 
-bool IsUnixSocket(const grpc::ServerContextBase& context) { return absl::StartsWith(context.peer(), "unix:"); }
+// The socket that trials are given has credentials of its own kind, by which it is known.
+bool IsTrialSocket(const grpc::ServerContextBase& context) {
+  for (const grpc::string_ref& type : context.auth_context()->FindPropertyValues("transport_security_type")) {
+    if (type == "local") return true;
+  }
+  return false;
+}
+
+bool IsTrustedSocket(const grpc::ServerContextBase& context) {
+  return absl::StartsWith(context.peer(), "unix:") && !IsTrialSocket(context);
+}
 
 // trial.<attempt>.<mac>.<trial name>; the name comes last as it may hold dots.
 std::string Mac(const std::string& secret, absl::string_view trial_name, int32_t attempt) {
@@ -89,7 +99,7 @@ absl::Status Authenticator::CheckTrial(const grpc::ServerContextBase& context, a
 absl::Status Authenticator::CheckFull(const grpc::ServerContextBase& context,
                                       std::optional<absl::string_view> token) const {
   if (token && IsKnown(*token)) return absl::OkStatus();
-  if (!options_.tcp_needs_token || IsUnixSocket(context)) return absl::OkStatus();
+  if (IsTrustedSocket(context) || (!options_.tcp_needs_token && !IsTrialSocket(context))) return absl::OkStatus();
   return absl::UnauthenticatedError(token ? "this token is not known here: set TUNER_TOKEN to the one in the server's "
                                             "data folder, or to one made by `tuner token create`"
                                           : "a token is needed: send `authorization: Bearer <token>` (TUNER_TOKEN), "

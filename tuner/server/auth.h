@@ -1,5 +1,5 @@
 // Who may call. A unix socket (its mode lets in the server's user only) needs no token; TCP needs one. Channels inside
-// of the process bring a token of their own.
+// of the process bring a token of their own. The socket that is given to trials in containers asks for a token always.
 //
 // A trial's token is good for that trial alone, and only for GetTrial, ReportMeasurements and CompleteTrial.
 //

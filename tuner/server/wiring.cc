@@ -1,5 +1,7 @@
 #include "tuner/server/wiring.h"
 
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <utility>
 
@@ -33,6 +35,8 @@ namespace tuner::server {
 namespace {
 
 constexpr int kMaxRequestBytes = 64 << 20;
+// Alone in its folder, as containers get the folder: a restarted server makes another socket in it.
+constexpr char kTrialSocket[] = "/trial/api.sock";
 
 std::string BesideThisProgram(const std::string& name) {
   std::error_code error;
@@ -90,7 +94,8 @@ class ServerImpl final : public Server {
   std::vector<std::unique_ptr<grpc::Service>> reflection_;
   std::unique_ptr<grpc::Server> grpc_;
   std::vector<std::string> addresses_;
-  std::string endpoint_;  // for trials; empty: none
+  std::string endpoint_;      // for trials; empty: none
+  std::string trial_socket_;  // for trials that see nothing else of this machine; empty: none
 
   absl::Mutex shutdown_mutex_;
   bool is_down_ ABSL_GUARDED_BY(shutdown_mutex_) = false;
@@ -117,6 +122,8 @@ absl::Status ServerImpl::OpenFolder() {
     return absl::InvalidArgumentError(absl::StrCat("data: \"", config_.data_dir, "\" is no absolute folder"));
   }
   if (absl::Status status = MakePrivateFolder(config_.data_dir); !status.ok()) return status;
+  // Where the path is too long for a socket, such trials cannot report; what they print is found nevertheless.
+  if (PrepareSocketPath(config_.data_dir + kTrialSocket).ok()) trial_socket_ = config_.data_dir + kTrialSocket;
   clock_ = core::MakeSystemClock();
   absl::StatusOr<std::unique_ptr<Authenticator>> authenticator =
       Authenticator::Open({config_.data_dir, /*tcp_needs_token=*/!config_.no_auth});
@@ -159,6 +166,7 @@ void ServerImpl::MakeExecutors() {
   context.supervisor_path =
       config_.supervisor_path.empty() ? BesideThisProgram("tuner-supervisor") : config_.supervisor_path;
   context.spawner_fd = config_.spawner_fd;
+  context.trial_socket = trial_socket_;
   for (const executors::ExecutorKind& kind : executors::ExecutorKinds()) {
     absl::StatusOr<std::unique_ptr<executors::Executor>> executor = kind.make(context);
     const std::string name(kind.name);
@@ -206,9 +214,17 @@ absl::Status ServerImpl::Listen(const std::vector<ListenAddress>& addresses) {
     if (absl::Status status = PrepareSocketPath(address.unix_path); !status.ok()) return status;
     builder.AddListeningPort(address.ToString(), grpc::InsecureServerCredentials());
   }
+  if (!trial_socket_.empty()) {
+    builder.AddListeningPort(absl::StrCat("unix:", trial_socket_), grpc::experimental::LocalServerCredentials(UDS));
+  }
   {
     const PrivateUmask umask;  // sockets come with mode 0600
     grpc_ = builder.BuildAndStart();
+  }
+  // Whatever user a container has; its folder is mounted there and closed to all others, and it asks for a token.
+  if (grpc_ != nullptr && !trial_socket_.empty()) {
+    chmod(trial_socket_.c_str(), 0666);
+    chmod(trial_socket_.substr(0, trial_socket_.rfind('/')).c_str(), 0755);
   }
   if (grpc_ == nullptr) {
     return absl::UnavailableError(
@@ -230,8 +246,10 @@ absl::btree_map<std::string, std::string> ServerImpl::ServiceEnvironment(const e
   const std::string trial_name = core::TrialName(run.job_id, run.trial);
   absl::btree_map<std::string, std::string> variables = {{"TUNER_TRIAL", trial_name},
                                                          {"TUNER_ATTEMPT", absl::StrCat(run.attempt)}};
-  if (!endpoint_.empty()) {
-    variables["TUNER_ENDPOINT"] = endpoint_;
+  const std::string endpoint =
+      !endpoint_.empty() ? endpoint_ : trial_socket_.empty() ? "" : absl::StrCat("unix:", trial_socket_);
+  if (!endpoint.empty()) {
+    variables["TUNER_ENDPOINT"] = endpoint;
     variables["TUNER_TOKEN"] = authenticator_->TrialToken(trial_name, run.attempt);
   }
   return variables;

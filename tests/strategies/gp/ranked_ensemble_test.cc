@@ -176,5 +176,32 @@ TEST(RankedEnsembleTest, FindsAMoveAndAScale) {
   EXPECT_TRUE(ExplainLabels(ours, -labels, {other}, {.others = {1}, .own = 0}, VectorXd::Ones(2)).others.empty());
 }
 
+// With a few results a good model of a related task helps; with many, its own errors only make the rest rougher.
+TEST(RankedEnsembleTest, IsLeftOutWhereTheOwnModelKnowsMore) {
+  core::Rng rng(5, 0);
+  const auto values = [](const MatrixXd& points, double roughness) {
+    VectorXd result(points.cols());
+    for (Eigen::Index i = 0; i < points.cols(); ++i) {
+      const double x = points(0, i);
+      result[i] = 3 * std::sin(4 * x) + roughness * std::sin(60 * x);
+    }
+    return result;
+  };
+  const KernelParameters parameters = {
+      .log_length = VectorXd::Zero(1), .log_signal = std::log(4), .log_noise = std::log(1e-6)};
+  KernelParameters rough = parameters;
+  rough.log_length.setConstant(std::log(0.05));
+  const MatrixXd theirs = RandomMatrix(rng, 1, 80);
+  auto other = std::make_shared<Posterior>(theirs, std::vector<int>{0}, rough);
+  other->SetLabels(values(theirs, 0.05));
+  const MeanBlend blend{.others = {{1, other, VectorXd::Zero(1)}}, .deviation = 0.22};
+  for (const auto& [results, better] : {std::pair{3, true}, std::pair{30, false}}) {
+    const MatrixXd ours = RandomMatrix(rng, 1, results);
+    Posterior own(ours, std::vector<int>{0}, parameters);
+    own.SetLabels(values(ours, 0), /*constant_mean=*/true);
+    EXPECT_EQ(PredictsBetter(own, blend, /*constant_mean=*/true), better) << results;
+  }
+}
+
 }  // namespace
 }  // namespace tuner::strategies::gp
