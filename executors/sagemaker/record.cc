@@ -81,7 +81,11 @@ absl::StatusOr<std::optional<RunRecord>> ReadRunRecord(const RunPaths& paths) {
   if (error != 0) return RecordError(paths, "read", error);
   const json object = json::parse(text.value_or(""), nullptr, false);
   if (!object.is_object()) return RecordError(paths, "understand", EINVAL);
-  return FromJson(object);
+  try {
+    return FromJson(object);
+  } catch (const json::exception&) {
+    return RecordError(paths, "understand", EINVAL);
+  }
 }
 
 absl::Status WriteRunRecord(const RunPaths& paths, const RunRecord& record) {

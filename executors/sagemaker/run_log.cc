@@ -65,9 +65,12 @@ void RunLog::ReadPlace(int64_t file_size) {
   if (size > file_size || size < cursor_.stdout_offset) return;
   size_ = size;
   if (place.value("training_job", json()) != training_job_) return;
-  for (const json& stream : place.value("streams", json::array())) {
-    if (stream.is_object()) streams_.push_back({stream.value("name", ""), stream.value("token", "")});
-  }
+  const auto text_at = [](const json& stream, const char* key) {
+    const json text_there = stream.is_object() ? stream.value(key, json()) : json();
+    return text_there.is_string() ? text_there.get<std::string>() : std::string();
+  };
+  for (const json& stream : place.value("streams", json::array()))
+    streams_.push_back({text_at(stream, "name"), text_at(stream, "token")});
 }
 
 absl::Status RunLog::WritePlace() const {
