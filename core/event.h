@@ -95,6 +95,7 @@ struct RunFinished {
   std::optional<int32_t> exit_code;
   std::optional<int32_t> signal;
   ResourceUse use;
+  std::string model_uri;
 };
 // A trial, or the worker that holds it, tells values. Steps below 0 mean "the next one".
 struct Reported {

@@ -65,6 +65,10 @@ struct ResourceUse {
   int64_t peak_memory_bytes = 0;
   int64_t read_bytes = 0;
   int64_t written_bytes = 0;
+  // Of engines that bill: how long it trained, and how much of that is paid for. Zero: not told.
+  absl::Duration training_time = absl::ZeroDuration();
+  absl::Duration billable_time = absl::ZeroDuration();
+  int32_t interruptions = 0;  // of its spot instance
 };
 
 // How far an attempt's output has been scanned. Committed together with the measurements found up to there, so that a
@@ -90,6 +94,7 @@ struct Attempt {
   ResourceUse use;
   std::string artifact_path;
   std::optional<absl::Time> artifacts_remove_time;
+  std::string model_uri;  // where its model is, if not in artifact_path
   ScanCursor cursor;
   std::string worker_id;
   std::optional<absl::Time> lease_expire_time;

@@ -278,6 +278,7 @@ void Machine::On(const RunFinished& event) {
   attempt.exit_code = event.exit_code;
   attempt.signal = event.signal;
   attempt.use = event.use;
+  attempt.model_uri = event.model_uri;
   attempt.reason = event.reason;
   const bool stopping = trial.state == TrialState::kStopping;
   using Outcome = RunFinished::Outcome;

@@ -311,15 +311,26 @@ class SpecChecker {
       if (channel.path.empty() && channel.best_artifact_of.empty() && channel.s3_uri.empty()) {
         Add(path + ".path", "is empty; give a file or folder");
       }
+      if (!channel.s3_uri.empty() && (!absl::StartsWith(channel.s3_uri, "s3://") || channel.s3_uri.size() < 8)) {
+        Add(path + ".s3_uri",
+            absl::StrCat("\"", channel.s3_uri, "\" is not in S3; give one such as s3://my-bucket/data"));
+      }
       CheckModes(channel, path);
     }
   }
 
   // Pipes are made, and channels split, only where a trial sees nothing but what it is given.
   void CheckModes(const Channel& channel, const std::string& path) {
+    bool s3_refused = channel.s3_uri.empty();
     for (const ExecutorChoice& choice : spec_.trial.executors) {
       const std::string& name = choice.options.name;
-      if (name == "container" || name == "sagemaker") continue;
+      if (name == "sagemaker") continue;
+      if (!std::exchange(s3_refused, true)) {
+        Add(path + ".s3_uri",
+            absl::StrCat("is in S3, from where trials of executor ", name,
+                         " are given nothing; copy the data and use path, or use executor sagemaker"));
+      }
+      if (name == "container") continue;
       if (channel.input_mode == Channel::InputMode::kPipe) {
         Add(path + ".input_mode", absl::StrCat("is PIPE, which trials of executor ", name,
                                                " do not have; use FILE or FAST_FILE, or executor container"));

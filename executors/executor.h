@@ -89,6 +89,7 @@ struct RunEnded {
   std::optional<int32_t> exit_code;
   std::optional<int32_t> signal;
   core::ResourceUse use;
+  std::string model_uri;  // where its model is kept, if not in its artifact_path
   absl::Time time;
 };
 struct RunEvent {
@@ -183,6 +184,10 @@ struct ExecutorKind {
   // Remarks on options that are not wrong, each "field: text" with the field relative to the options message. Not set:
   // none.
   std::function<std::vector<std::string>(const std::string& bytes, const core::JobSpec& spec)> advise = nullptr;
+  // What would be refused, or lost money, when the job runs, as far as can be told by asking the engine without
+  // starting anything; may take seconds. Paths are relative to the options message. For `tuner validate --check`.
+  // Not set: nothing to ask.
+  std::function<core::Problems(const std::string& bytes, const core::JobSpec& spec)> check = nullptr;
 };
 
 // The kinds that a server has: the built-in ones, and those that the program adds to its own. A value; whoever composes

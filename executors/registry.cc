@@ -5,6 +5,9 @@
 #include "executors/executor.h"
 #include "executors/external.h"
 #include "executors/local_process.h"
+#include "executors/sagemaker/check.h"
+#include "executors/sagemaker/executor.h"
+#include "executors/sagemaker/options.h"
 #include "tuner/v1/executors.pb.h"
 
 namespace tuner::executors {
@@ -16,6 +19,9 @@ std::vector<ExecutorKind> BuiltInKinds() {
        &MakeLocalProcessExecutor, &ValidateProcessOptions, &MissingForProcesses},
       {"container", "Containers by the Docker Engine API: Docker, or Podman's service.", &MakeContainerExecutor,
        &ValidateContainerOptions, &MissingForContainers, &AdviseOnContainers},
+      {"sagemaker", "Training jobs on Amazon SageMaker.",
+       [](const ExecutorContext& context) { return sagemaker::MakeSageMakerExecutor(context); },
+       &sagemaker::ValidateSageMakerOptions, [] { return std::string(); }, nullptr, &sagemaker::CheckSageMaker},
       {"external", "Workers ask for trials with SuggestTrials and tell their results.", &MakeExternalExecutor,
        &ValidateExternalOptions, [] { return std::string(); }},
   };

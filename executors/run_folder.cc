@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -117,6 +118,12 @@ absl::Status PrepareJobFolder(const RunPaths& paths, const std::string& job_uid)
   const absl::StatusOr<bool> ours = IsFolderOfJob(paths, job_uid);
   if (!ours.ok()) return ours.status();
   if (*ours) return absl::OkStatus();
+  // Two executors may begin with a job at once: the second finds it made.
+  const UniqueFd jobs = OpenFolder(paths.jobs);
+  if (!jobs || flock(jobs.get(), LOCK_EX) != 0) return DiskError("lock", paths.jobs, errno);
+  const absl::StatusOr<bool> made_meanwhile = IsFolderOfJob(paths, job_uid);
+  if (!made_meanwhile.ok()) return made_meanwhile.status();
+  if (*made_meanwhile) return absl::OkStatus();
   // Runs of this job cannot be here without the uid, which was made durable before the first of them.
   if (absl::Status removed = RemoveTree(paths.job); !removed.ok()) return removed;
   for (const std::string& path : {paths.job, paths.claims}) {

@@ -41,8 +41,14 @@ v1::Attempt AttemptToProto(const core::Attempt& attempt) {
   out.set_peak_memory_bytes(attempt.use.peak_memory_bytes);
   out.set_read_bytes(attempt.use.read_bytes);
   out.set_written_bytes(attempt.use.written_bytes);
+  if (attempt.use.training_time != absl::ZeroDuration())
+    *out.mutable_training_time() = ToProto(attempt.use.training_time);
+  if (attempt.use.billable_time != absl::ZeroDuration())
+    *out.mutable_billable_time() = ToProto(attempt.use.billable_time);
+  out.set_interruptions(attempt.use.interruptions);
   out.set_artifact_path(ToUtf8(attempt.artifact_path));
   if (attempt.artifacts_remove_time) *out.mutable_artifacts_remove_time() = ToProto(*attempt.artifacts_remove_time);
+  out.set_model_uri(ToUtf8(attempt.model_uri));
   out.set_worker_id(ToUtf8(attempt.worker_id));
   Put(attempt.lease_expire_time, &v1::Attempt::mutable_lease_expire_time, out);
   return out;
@@ -64,8 +70,12 @@ core::Attempt AttemptFromProto(const v1::Attempt& attempt) {
   out.use.peak_memory_bytes = attempt.peak_memory_bytes();
   out.use.read_bytes = attempt.read_bytes();
   out.use.written_bytes = attempt.written_bytes();
+  out.use.training_time = FromProto(attempt.training_time());
+  out.use.billable_time = FromProto(attempt.billable_time());
+  out.use.interruptions = attempt.interruptions();
   out.artifact_path = attempt.artifact_path();
   if (attempt.has_artifacts_remove_time()) out.artifacts_remove_time = FromProto(attempt.artifacts_remove_time());
+  out.model_uri = attempt.model_uri();
   out.worker_id = attempt.worker_id();
   if (attempt.has_lease_expire_time()) out.lease_expire_time = FromProto(attempt.lease_expire_time());
   return out;

@@ -19,22 +19,13 @@ void AddStrategy(const v1::Strategy& strategy, Fields& fields) {
       "strategy.grid or strategy.hyperband");
 }
 
-// `Message` has the arms slurm, kubernetes and sagemaker.
+// `Message` has the arms slurm and kubernetes.
 template <typename Message>
 void AddExecutorArms(const Message& message, absl::string_view path, Fields& fields) {
-  constexpr absl::string_view kUse = "is not served by this version; use process, container or external";
+  constexpr absl::string_view kUse = "is not served by this version; use process, container, sagemaker or external";
   if (message.has_slurm()) Add(fields, absl::StrCat(path, ".slurm"), absl::StrCat("the Slurm executor ", kUse));
   if (message.has_kubernetes())
     Add(fields, absl::StrCat(path, ".kubernetes"), absl::StrCat("the Kubernetes executor ", kUse));
-  if (message.has_sagemaker())
-    Add(fields, absl::StrCat(path, ".sagemaker"), absl::StrCat("the SageMaker executor ", kUse));
-}
-
-void AddChannel(const v1::Channel& channel, absl::string_view path, Fields& fields) {
-  if (channel.has_s3_uri()) {
-    Add(fields, absl::StrCat(path, ".s3_uri"),
-        "inputs from S3 are not served by this version; copy the data and use path");
-  }
 }
 
 void AddTrialTemplate(const v1::TrialTemplate& trial, Fields& fields) {
@@ -43,8 +34,6 @@ void AddTrialTemplate(const v1::TrialTemplate& trial, Fields& fields) {
     const std::string path = absl::StrCat("trial.executors[", i, "]");
     AddExecutorArms(trial.executors(i), path, fields);
   }
-  for (int i = 0; i < trial.inputs_size(); ++i)
-    AddChannel(trial.inputs(i), absl::StrCat("trial.inputs[", i, "]"), fields);
 }
 
 }  // namespace

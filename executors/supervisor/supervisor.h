@@ -2,8 +2,8 @@
 // records.h for what is on disk.
 //
 // Threads: the process has one; it blocks all signals and reads them as they come. Signals: SIGTERM and SIGINT end the
-// run with the grace of its launch record; StopSignal, queued with a value, with that many milliseconds. After the
-// run's end AcknowledgeSignal says that its end is stored elsewhere. Links the C and C++ runtime only.
+// run with the grace of its launch record; StopSignalNumber, queued with a value, with that many milliseconds. After
+// the run's end AcknowledgeSignal says that its end is stored elsewhere. Links the C and C++ runtime only.
 #pragma once
 
 #include <csignal>

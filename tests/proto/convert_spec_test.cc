@@ -258,11 +258,8 @@ const std::vector<UnimplementedCase>& UnimplementedCases() {
       {"early_stopping.custom", "early_stopping: {custom: {name: mine}}"},
       {"trial.slurm", "trial: {slurm: {command: [a]}}"},
       {"trial.kubernetes", "trial: {kubernetes: {image: a}}"},
-      {"trial.sagemaker", "trial: {sagemaker: {role_arn: a}}"},
       {"trial.executors[0].slurm", "trial: {executors: [{slurm: {command: [a]}}]}"},
       {"trial.executors[0].kubernetes", "trial: {executors: [{kubernetes: {image: a}}]}"},
-      {"trial.executors[0].sagemaker", "trial: {executors: [{sagemaker: {role_arn: a}}]}"},
-      {"trial.inputs[0].s3_uri", "trial: {external: {}, inputs: [{name: a, s3_uri: s3://b/c}]}"},
   };
   return cases;
 }
@@ -520,6 +517,14 @@ TEST(ConvertSpecTest, PipesAndShardsAreForContainers) {
   const ParsedSpec mixed =
       Parse("trial: {executors: [{container: {image: a}}, {process: {command: [a]}}], " + inputs + "}");
   EXPECT_THAT(paths(mixed), ElementsAre("trial.inputs[0].input_mode", "trial.inputs[1].sharded"));
+
+  const std::string in_s3 = "inputs: [{name: a, s3_uri: s3://bucket/data}]";
+  EXPECT_THAT(paths(Parse("trial: {sagemaker: {role_arn: a}, " + in_s3 + "}")), IsEmpty());
+  EXPECT_EQ(Parse("trial: {sagemaker: {role_arn: a}, " + in_s3 + "}").spec.trial.inputs[0].s3_uri, "s3://bucket/data");
+  EXPECT_THAT(paths(Parse("trial: {executors: [{container: {image: a}}, {process: {command: [a]}}], " + in_s3 + "}")),
+              ElementsAre("trial.inputs[0].s3_uri"));
+  EXPECT_THAT(paths(Parse("trial: {sagemaker: {role_arn: a}, inputs: [{name: a, s3_uri: data}]}")),
+              ElementsAre("trial.inputs[0].s3_uri"));
 }
 
 TEST(ConvertSpecTest, EveryUnimplementedFieldIsNamedAtOnce) {

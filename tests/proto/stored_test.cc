@@ -46,8 +46,8 @@ bool SameMap(const absl::btree_map<std::string, T>& a, const absl::btree_map<std
 
 void ExpectSame(const core::Attempt& a, const core::Attempt& b) {
   const auto& [number, start_reason, executor_index, executor, location, launch_time, start_time, end_time, exit_code,
-               signal, reason, use, artifact_path, artifacts_remove_time, cursor, worker_id, lease_expire_time, ending,
-               completion] = a;
+               signal, reason, use, artifact_path, artifacts_remove_time, model_uri, cursor, worker_id,
+               lease_expire_time, ending, completion] = a;
   EXPECT_EQ(number, b.number);
   EXPECT_EQ(start_reason, b.start_reason);
   EXPECT_EQ(executor_index, b.executor_index);
@@ -59,13 +59,18 @@ void ExpectSame(const core::Attempt& a, const core::Attempt& b) {
   EXPECT_EQ(exit_code, b.exit_code);
   EXPECT_EQ(signal, b.signal);
   EXPECT_EQ(reason, b.reason);
-  const auto& [cpu_time, peak_memory_bytes, read_bytes, written_bytes] = use;
+  const auto& [cpu_time, peak_memory_bytes, read_bytes, written_bytes, training_time, billable_time, interruptions] =
+      use;
   EXPECT_EQ(cpu_time, b.use.cpu_time);
   EXPECT_EQ(peak_memory_bytes, b.use.peak_memory_bytes);
   EXPECT_EQ(read_bytes, b.use.read_bytes);
   EXPECT_EQ(written_bytes, b.use.written_bytes);
+  EXPECT_EQ(training_time, b.use.training_time);
+  EXPECT_EQ(billable_time, b.use.billable_time);
+  EXPECT_EQ(interruptions, b.use.interruptions);
   EXPECT_EQ(artifact_path, b.artifact_path);
   EXPECT_EQ(artifacts_remove_time, b.artifacts_remove_time);
+  EXPECT_EQ(model_uri, b.model_uri);
   const auto& [stdout_offset, stderr_offset, last_step] = cursor;
   EXPECT_EQ(stdout_offset, b.cursor.stdout_offset);
   EXPECT_EQ(stderr_offset, b.cursor.stderr_offset);

@@ -37,10 +37,14 @@ void AddFileVerbs(CLI::App& app, Choice& choice) {
                 "Nothing is stored or started.\n\n"
                 "Example:\n"
                 "  tuner validate job.yaml\n"
+                "  tuner validate job.yaml --check           before a job on SageMaker costs money\n"
                 "  tuner validate job.yaml --output json     {\"valid\": false, \"problems\": [{\"path\": ..., "
                 "\"text\": ...}], \"advice\": []}",
                 &ValidateJob, validate);
   sub->add_option("file", validate->file, "Job file")->required()->type_name("FILE");
+  sub->add_flag(
+      "--check", validate->check,
+      "Also ask the executors' engines what they would refuse (credentials, buckets, rights); starts nothing");
 }
 
 void AddList(CLI::App& app, Choice& choice) {

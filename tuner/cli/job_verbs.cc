@@ -172,7 +172,35 @@ void PrintSpace(Printer& printer, const v1::TuningJobSpec& spec) {
   }
 }
 
-void PrintJob(Printer& printer, const v1::TuningJob& job, absl::Time now) {
+// What the trials cost by the account of engines that bill; empty for a job without such.
+absl::StatusOr<std::string> BilledText(Client& client, const v1::TuningJob& job) {
+  const v1::TrialTemplate& runs = job.spec().trial();
+  const bool bills = runs.has_sagemaker() || std::any_of(runs.executors().begin(), runs.executors().end(),
+                                                         [](const v1::Executor& e) { return e.has_sagemaker(); });
+  if (!bills) return std::string();
+  v1::ListTrialsRequest request;
+  request.set_parent(job.name());
+  const auto trials = FetchTrials(client, request, 0);
+  if (!trials.ok()) return trials.status();
+  absl::Duration trained, billed;
+  int interruptions = 0;
+  for (const v1::Trial& trial : trials->trials()) {
+    for (const v1::Attempt& attempt : trial.attempts()) {
+      trained += ToDuration(attempt.training_time());
+      billed += ToDuration(attempt.billable_time());
+      interruptions += attempt.interruptions();
+    }
+  }
+  if (trained == absl::ZeroDuration()) return std::string();
+  std::string text = absl::StrCat(DurationText(billed), " billed of ", DurationText(trained), " trained");
+  if (billed < trained) {
+    absl::StrAppend(&text, ", ", static_cast<int>((1 - absl::FDivDuration(billed, trained)) * 100 + 0.5), " % saved");
+  }
+  if (interruptions > 0) absl::StrAppend(&text, ", ", interruptions, " spot interruptions");
+  return text;
+}
+
+void PrintJob(Printer& printer, const v1::TuningJob& job, const std::string& billed, absl::Time now) {
   const v1::Trial& best = job.best_trial();
   std::string best_text;
   if (job.has_best_trial()) {
@@ -205,6 +233,7 @@ void PrintJob(Printer& printer, const v1::TuningJob& job, absl::Time now) {
        {"Created", TimeText(job.create_time())},
        {"Ended", TimeText(job.end_time())},
        {"Elapsed", DurationText(Elapsed(job, now))},
+       {"Billed", billed},
        {"Command", job.provenance().command()},
        {"Revision", job.provenance().git_revision()}});
   if (several) {
@@ -252,7 +281,7 @@ absl::StatusOr<int> ValidateJob(Context& context, const FileOptions& options) {
   std::vector<std::string> advice;
   auto source = ReadJobSource(options.file);
   if (source.ok()) {
-    const auto response = CheckJob(context, *source);
+    const auto response = CheckJob(context, *source, options.check);
     verdict = WithLines(response.status(), *source);
     if (response.ok()) advice.assign(response->advice().begin(), response->advice().end());
   } else {
@@ -318,7 +347,9 @@ absl::StatusOr<int> ShowJob(Context& context, const JobOptions& options) {
   if (context.json()) {
     context.printer().PrintJson(*job);
   } else {
-    PrintJob(context.printer(), *job, absl::Now());
+    const auto billed = BilledText(**client, *job);
+    if (!billed.ok()) return billed.status();
+    PrintJob(context.printer(), *job, *billed, absl::Now());
   }
   return kDone;
 }

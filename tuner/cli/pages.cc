@@ -66,11 +66,12 @@ absl::StatusOr<OpenedJob> OpenJob(Context& context, const std::string& argument)
   return OpenedJob{.client = *client, .job = *std::move(job)};
 }
 
-absl::StatusOr<v1::CreateTuningJobResponse> CheckJob(Context& context, const JobSource& source) {
+absl::StatusOr<v1::CreateTuningJobResponse> CheckJob(Context& context, const JobSource& source, bool check_executors) {
   v1::CreateTuningJobRequest request;
   *request.mutable_spec() = source.spec;
   request.set_base_dir(source.base_dir);
   request.set_validate_only(true);
+  request.set_check_executors(check_executors);
   auto client = context.Open(Embed::kNothing);
   if (!client.ok()) return client.status();
   return (*client)->Call(request);

@@ -25,6 +25,6 @@ absl::StatusOr<OpenedJob> OpenJob(Context& context, const std::string& argument)
 
 // What the service says of a job file, without storing anything: the server that was named or serves the data folder,
 // else one in memory.
-absl::StatusOr<v1::CreateTuningJobResponse> CheckJob(Context& context, const JobSource& source);
+absl::StatusOr<v1::CreateTuningJobResponse> CheckJob(Context& context, const JobSource& source, bool check_executors);
 
 }  // namespace tuner::cli

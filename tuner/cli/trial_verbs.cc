@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "executors/sagemaker/fetch.h"
 #include "tuner/cli/definition_view.h"
 #include "tuner/cli/errors.h"
 #include "tuner/cli/job_view.h"
@@ -208,14 +209,27 @@ absl::StatusOr<int> ShowTrial(Context& context, const TrialsOptions& options) {
   return kDone;
 }
 
-// Copies the last attempt's folder. Artefacts that are not on this machine are named instead.
-absl::Status Fetch(const v1::Trial& trial, const std::string& folder) {
+// The executor that ran the trial's last attempt with a model elsewhere; null: its model is with its files.
+const v1::SageMakerExecutor* ModelOnSageMaker(const v1::TuningJob& job, const v1::Trial& trial) {
+  if (trial.attempts().empty() || trial.attempts().rbegin()->model_uri().empty()) return nullptr;
+  const v1::TrialTemplate& runs = job.spec().trial();
+  if (runs.has_sagemaker()) return &runs.sagemaker();
+  for (const v1::Executor& executor : runs.executors()) {
+    if (executor.has_sagemaker()) return &executor.sagemaker();
+  }
+  return nullptr;
+}
+
+// Copies the last attempt's folder, and its model from S3. Artefacts that are not on this machine are named instead.
+absl::Status Fetch(const v1::TuningJob& job, const v1::Trial& trial, const std::string& folder) {
+  const v1::SageMakerExecutor* sagemaker = ModelOnSageMaker(job, trial);
   const std::string from = ArtifactPath(trial);
   if (from.empty())
     return absl::FailedPreconditionError(absl::StrCat(
         "trial ", trial.number(), " left no files: it ran outside, was imported, or has another's result."));
   std::error_code error;
-  if (!fs::is_directory(from, error)) {
+  const bool is_here = fs::is_directory(from, error);
+  if (!is_here && sagemaker == nullptr) {
     return absl::FailedPreconditionError(
         absl::StrCat("the trial's files are at ", from, ", which is not on this machine. Fetch them from there."));
   }
@@ -224,10 +238,12 @@ absl::Status Fetch(const v1::Trial& trial, const std::string& folder) {
         absl::StrCat(folder, " exists and is not empty. Name another folder, or empty it."));
   }
   fs::create_directories(folder, error);
-  if (!error) fs::copy(from, folder, fs::copy_options::recursive | fs::copy_options::copy_symlinks, error);
+  if (!error && is_here) fs::copy(from, folder, fs::copy_options::recursive | fs::copy_options::copy_symlinks, error);
   if (error)
     return absl::PermissionDeniedError(absl::StrCat("cannot copy ", from, " to ", folder, ": ", error.message(), "."));
-  return absl::OkStatus();
+  if (sagemaker == nullptr) return absl::OkStatus();
+  const std::string& uri = trial.attempts().rbegin()->model_uri();
+  return executors::sagemaker::FetchModel(*sagemaker, uri, absl::StrCat(folder, uri.substr(uri.rfind('/'))));
 }
 
 }  // namespace
@@ -337,7 +353,7 @@ absl::StatusOr<int> ShowBest(Context& context, const BestOptions& options) {
         absl::StrCat("job ", IdOf(job.name()), " has no best trial yet. ", NoBestText(job)));
   }
   if (!options.fetch.empty()) {
-    if (auto status = Fetch(job.best_trial(), options.fetch); !status.ok()) return status;
+    if (auto status = Fetch(job, job.best_trial(), options.fetch); !status.ok()) return status;
     context.printer().Note(
         absl::StrCat("Copied the files of trial ", job.best_trial().number(), " to ", options.fetch, "."));
   }

@@ -47,6 +47,7 @@ absl::StatusOr<std::string> TrialNameOf(const std::string& argument);
 
 struct FileOptions {
   std::string file;
+  bool check = false;  // of validate: asks the engines too
 };
 absl::StatusOr<int> RunJob(Context& context, const FileOptions& options);
 absl::StatusOr<int> CreateJob(Context& context, const FileOptions& options);

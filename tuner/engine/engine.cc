@@ -110,7 +110,8 @@ core::EventKind ToEvent(executors::RunEvent event) {
                      : ended.outcome == From::kStopped  ? To::kStopped
                      : ended.outcome == From::kTimedOut ? To::kTimedOut
                                                         : To::kLost;
-  return core::RunFinished{run, outcome, std::move(ended.reason), ended.exit_code, ended.signal, ended.use};
+  return core::RunFinished{run,          outcome,   std::move(ended.reason),   ended.exit_code,
+                           ended.signal, ended.use, std::move(ended.model_uri)};
 }
 
 // ---- watchers

@@ -248,6 +248,7 @@ absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::
 
   CheckedSpec checked;
   checked.spec = std::move(parsed.spec);
+  checked.executor_paths = parsed.executor_paths;
   checked.parents = std::move(parents);
   if (!parsed.has_seed) core::SetSeed(checked.spec, seed);
   ResolveGrid(spec.strategy(), checked, problems);
@@ -260,6 +261,26 @@ absl::StatusOr<CheckedSpec> CheckSpec(const v1::TuningJobSpec& spec, const std::
   return checked;
 }
 
+// What the engines say of a job whose specification is in order.
+static absl::Status AskEngines(const CheckedSpec& checked, const executors::ExecutorRegistry& registry) {
+  core::Problems problems;
+  for (int d = 0; d < core::DefinitionCount(checked.spec); ++d) {
+    const core::JobSpec& definition = core::DefinitionAt(checked.spec, d);
+    for (size_t i = 0; i < definition.trial.executors.size(); ++i) {
+      const core::Options& options = definition.trial.executors[i].options;
+      const executors::ExecutorKind* kind = registry.Find(options.name);
+      if (kind == nullptr || kind->check == nullptr) continue;
+      const std::string path = core::PathInJob(checked.spec, d, checked.executor_paths[d][i]);
+      for (core::Problem& problem : kind->check(options.bytes, definition)) {
+        problems.push_back(
+            {problem.path.empty() ? path : absl::StrCat(path, ".", problem.path), std::move(problem.text)});
+      }
+    }
+  }
+  SortProblems(problems);
+  return problems.empty() ? absl::OkStatus() : InvalidArgument(problems);
+}
+
 absl::StatusOr<NewJob> BuildJob(const v1::CreateTuningJobRequest& request, const LookUpJob& look_up,
                                 const executors::ExecutorRegistry& executors) {
   if (absl::Status status = CheckRequest(request); !status.ok()) return status;
@@ -268,6 +289,9 @@ absl::StatusOr<NewJob> BuildJob(const v1::CreateTuningJobRequest& request, const
   absl::StatusOr<CheckedSpec> checked =
       CheckSpec(request.spec(), request.base_dir(), *seed & 0x7fffffff, look_up, request.import_only(), executors);
   if (!checked.ok()) return checked.status();
+  if (request.validate_only() && request.check_executors()) {
+    if (absl::Status asked = AskEngines(*checked, executors); !asked.ok()) return asked;
+  }
 
   core::JobHeader header;
   header.job_id = checked->spec.name;

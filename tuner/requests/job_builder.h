@@ -22,6 +22,7 @@ struct CheckedSpec {
   int64_t grid_size = 0;
   core::ParentJobs parents;
   std::vector<std::string> advice;
+  std::vector<std::vector<std::string>> executor_paths;  // by definition: where each executor stands in it
 };
 
 // Checks a specification. `seed` is taken if the specification has none; earlier jobs that it names are looked up. A
