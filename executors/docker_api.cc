@@ -18,8 +18,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-// The oldest version that both engines serve and that has all that is used here (device requests came with 1.40).
-constexpr char kVersionPath[] = "/v1.40";
+// Podman's own, beside Docker's: dockerd does not have it, and says 404.
+constexpr char kLibpod[] = "/v4.0.0/libpod";
 constexpr size_t kFrameHeader = 8;
 // Engines cut output into pieces of some KiB; a longer frame is none.
 constexpr uint32_t kMostFrame = 64u << 20;
@@ -147,7 +147,7 @@ absl::Status LogDemultiplexer::Feed(absl::string_view bytes) {
 absl::StatusOr<HttpResponse> DockerApi::Send(Call call, StopSignal* stop) const {
   HttpRequest request;
   request.method = std::move(call.method);
-  request.url = absl::StrCat("http://engine", kVersionPath, call.path);
+  request.url = absl::StrCat("http://engine", call.version, call.path);
   request.unix_socket = socket_;
   if (!call.body.empty()) request.headers.emplace_back("Content-Type", "application/json");
   request.body = std::move(call.body);
@@ -263,12 +263,28 @@ absl::StatusOr<ContainerState> DockerApi::Inspect(const std::string& name, StopS
   } else {
     state.phase = ContainerState::Phase::kExited;
   }
+  state.has_process = NumberAt(from, "Pid") != 0;
   state.exit_code = static_cast<int>(NumberAt(from, "ExitCode"));
   state.out_of_memory = FlagAt(from, "OOMKilled");
   state.error = TextAt(from, "Error");
   state.image_id = TextAt(json, "Image");
   state.labels = LabelsOf(ObjectAt(json, "Config"));
   return state;
+}
+
+absl::StatusOr<bool> DockerApi::NeverRan(const std::string& id, StopSignal* stop) const {
+  absl::StatusOr<HttpResponse> response =
+      Send({.path = absl::StrCat("/containers/", PercentEncode(id), "/json"), .version = kLibpod}, stop);
+  if (!response.ok()) return response.status();
+  if (response->code == 404) return false;
+  if (response->code != 200) return ErrorOf(*response);
+  const Json json = ParseJson(response->body);
+  const Json& state = ObjectAt(json, "State");
+  const std::string status = TextAt(state, "Status");
+  if (status.empty()) return NotLikeAnEngine(socket_);
+  const auto pid = state.find("Pid");
+  return (status == "created" || status == "configured") && pid != state.end() && *pid == 0 &&
+         TimeOf(TextAt(state, "StartedAt")) == absl::InfinitePast();
 }
 
 absl::Status DockerApi::Remove(const std::string& name, StopSignal* stop) const {
@@ -296,6 +312,24 @@ absl::StatusOr<std::vector<ContainerEntry>> DockerApi::List(const Labels& labels
         entry.name = std::string(absl::StripPrefix(names->front().get<std::string>(), "/"));
     }
     if (!entry.id.empty()) entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+absl::StatusOr<std::vector<ContainerEntry>> DockerApi::ListStorage(StopSignal* stop) const {
+  absl::StatusOr<HttpResponse> response =
+      Send({.path = "/containers/json?all=true&external=true", .version = kLibpod}, stop);
+  if (!response.ok()) return response.status();
+  if (response->code == 404) return std::vector<ContainerEntry>();
+  if (response->code != 200) return ErrorOf(*response);
+  const Json json = ParseJson(response->body);
+  if (!json.is_array()) return NotLikeAnEngine(socket_);
+  std::vector<ContainerEntry> entries;
+  for (const Json& item : json) {
+    if (TextAt(item, "State") != "storage" && TextAt(item, "Status") != "storage") continue;
+    const auto names = item.find("Names");
+    if (names == item.end() || !names->is_array() || names->empty() || !names->front().is_string()) continue;
+    entries.push_back({TextAt(item, "Id"), names->front().get<std::string>(), {}});
   }
   return entries;
 }
