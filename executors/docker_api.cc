@@ -118,6 +118,23 @@ std::string EncodeReference(const std::string& image) {
   return encoded;
 }
 
+absl::StatusOr<std::vector<ContainerEntry>> EntriesOf(const std::string& body, const std::string& socket,
+                                                      const std::function<bool(const Json&)>& wanted) {
+  const Json json = ParseJson(body);
+  if (!json.is_array()) return NotLikeAnEngine(socket);
+  std::vector<ContainerEntry> entries;
+  for (const Json& item : json) {
+    ContainerEntry entry{TextAt(item, "Id"), "", LabelsOf(item)};
+    if (const auto names = item.find("Names"); names != item.end() && names->is_array() && !names->empty()) {
+      if (names->front().is_string()) {
+        entry.name = std::string(absl::StripPrefix(names->front().get<std::string>(), "/"));
+      }
+    }
+    if (!entry.id.empty() && wanted(item)) entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
 }  // namespace
 
 absl::Status LogDemultiplexer::Feed(absl::string_view bytes) {
@@ -298,22 +315,16 @@ absl::Status DockerApi::Remove(const std::string& name, StopSignal* stop) const 
 }
 
 absl::StatusOr<std::vector<ContainerEntry>> DockerApi::List(const Labels& labels, StopSignal* stop) const {
-  absl::StatusOr<HttpResponse> response =
-      Send({.path = absl::StrCat("/containers/json?all=1&filters=", Filters(labels))}, stop);
+  const std::string query = absl::StrCat("/containers/json?all=true&filters=", Filters(labels));
+  absl::StatusOr<HttpResponse> response = Send({.path = query}, stop);
+  if (response.ok() && response->code == 500) {
+    // Podman lists nothing at all for Docker's clients while there is one container that it was killed while removing.
+    absl::StatusOr<HttpResponse> own = Send({.path = query, .version = kLibpod}, stop);
+    if (!own.ok() || own->code == 200) response = std::move(own);
+  }
   if (!response.ok()) return response.status();
   if (response->code != 200) return ErrorOf(*response);
-  const Json json = ParseJson(response->body);
-  if (!json.is_array()) return NotLikeAnEngine(socket_);
-  std::vector<ContainerEntry> entries;
-  for (const Json& item : json) {
-    ContainerEntry entry{TextAt(item, "Id"), "", LabelsOf(item)};
-    if (const auto names = item.find("Names"); names != item.end() && names->is_array() && !names->empty()) {
-      if (names->front().is_string())
-        entry.name = std::string(absl::StripPrefix(names->front().get<std::string>(), "/"));
-    }
-    if (!entry.id.empty()) entries.push_back(std::move(entry));
-  }
-  return entries;
+  return EntriesOf(response->body, socket_, [](const Json&) { return true; });
 }
 
 absl::StatusOr<std::vector<ContainerEntry>> DockerApi::ListStorage(StopSignal* stop) const {
@@ -322,16 +333,7 @@ absl::StatusOr<std::vector<ContainerEntry>> DockerApi::ListStorage(StopSignal* s
   if (!response.ok()) return response.status();
   if (response->code == 404) return std::vector<ContainerEntry>();
   if (response->code != 200) return ErrorOf(*response);
-  const Json json = ParseJson(response->body);
-  if (!json.is_array()) return NotLikeAnEngine(socket_);
-  std::vector<ContainerEntry> entries;
-  for (const Json& item : json) {
-    if (TextAt(item, "State") != "storage" && TextAt(item, "Status") != "storage") continue;
-    const auto names = item.find("Names");
-    if (names == item.end() || !names->is_array() || names->empty() || !names->front().is_string()) continue;
-    entries.push_back({TextAt(item, "Id"), names->front().get<std::string>(), {}});
-  }
-  return entries;
+  return EntriesOf(response->body, socket_, [](const Json& item) { return TextAt(item, "State") == "storage"; });
 }
 
 absl::StatusOr<ImageState> DockerApi::InspectImage(const std::string& image, StopSignal* stop) const {
