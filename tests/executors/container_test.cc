@@ -340,8 +340,6 @@ TEST_F(KilledEngineTest, InTheMiddleOfCreations) { KillDuring("/containers/creat
 
 TEST_F(KilledEngineTest, InTheMiddleOfStarts) { KillDuring("/start HTTP", 10); }
 
-TEST_F(KilledEngineTest, InTheMiddleOfRemovals) { KillDuring("DELETE ", 8); }
-
 TEST_F(ContainerTest, LeftOversOfDeletedJobsGoAtTheStart) {
   ASSERT_TRUE(harness_.executor().Launch(harness_.Spec(kRun, Script::kWait)).ok());
   ASSERT_TRUE(harness_.recorder().AwaitStarted(kRun));
