@@ -1,5 +1,6 @@
 #include "executors/container.h"
 
+#include <errno.h>
 #include <sys/stat.h>
 
 #include <deque>
@@ -9,6 +10,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -57,6 +59,7 @@ class ContainerExecutor : public Executor {
   bool IsKnown(const RunId& id) const;
   // Of containers and networks that a server before this one left: whether nobody needs them any more.
   bool IsLeftOver(const Labels& labels) const;
+  bool IsLeftOverName(const std::string& name) const;
   void Ended(const RunId& id);
   void Done(const RunId& id, bool left_behind);
   void Reap();
@@ -94,8 +97,9 @@ absl::Status ContainerExecutor::Open() {
   absl::MutexLock lock(&launch_mutex_);
   for (const absl::string_view line : absl::StrSplit(ReadHead(*file, 1 << 20), '\n', absl::SkipEmpty())) {
     sockets_.insert(std::string(line));
-    janitor_->Sweep(std::string(line), {{kLabelData, folder_id_}},
-                    [this](const Labels& labels) { return IsLeftOver(labels); });
+    janitor_->Sweep(
+        std::string(line), {{kLabelData, folder_id_}}, [this](const Labels& labels) { return IsLeftOver(labels); },
+        [this](const std::string& name) { return IsLeftOverName(name); });
   }
   return absl::OkStatus();
 }
@@ -218,7 +222,9 @@ absl::Status ContainerExecutor::Remove(const std::string& job_id, const std::str
   if (!ours.ok()) return ours.status();
   absl::Status removed = *ours ? RemoveTree(paths.job) : absl::OkStatus();
   for (const std::string& socket : sockets_) {
-    janitor_->Sweep(socket, {{kLabelData, folder_id_}, {kLabelUid, job_uid}}, nullptr);
+    janitor_->Sweep(
+        socket, {{kLabelData, folder_id_}, {kLabelUid, job_uid}}, nullptr,
+        [mark = NameMark(folder_id_, job_uid)](const std::string& name) { return absl::StrContains(name, mark); });
   }
   return removed;
 }
@@ -275,6 +281,17 @@ bool ContainerExecutor::IsLeftOver(const Labels& labels) const {
   return end.ok() && *end && !(*end)->kept;
 }
 
+bool ContainerExecutor::IsLeftOverName(const std::string& name) const {
+  // While its run has not ended, the name may be one of a creation that goes on.
+  const std::optional<RunId> id = RunOfContainerName(name, folder_id_);
+  if (!id) return false;
+  const RunPaths paths = RunPaths::Of(context_.data_dir, *id);
+  struct stat status;
+  if (stat(paths.job.c_str(), &status) != 0) return errno == ENOENT;
+  const absl::StatusOr<std::optional<ContainerEnd>> end = ReadContainerEnd(paths);
+  return end.ok() && end->has_value();
+}
+
 void ContainerExecutor::Ended(const RunId& id) {
   gpus_.Release(id);
   absl::MutexLock lock(&mutex_);
@@ -291,8 +308,9 @@ void ContainerExecutor::Done(const RunId& id, bool left_behind) {
   const auto it = runs_.find(id);
   if (it == runs_.end()) return;  // the executor goes away
   if (left_behind) {
-    Labels labels = it->second->plan().labels;
-    janitor_->Sweep(it->second->plan().socket, std::move(labels), nullptr);
+    const ContainerPlan& plan = it->second->plan();
+    janitor_->Sweep(plan.socket, plan.labels, nullptr,
+                    [prefix = plan.name](const std::string& name) { return absl::StartsWith(name, prefix); });
   }
   leaving_.push_back(std::move(it->second));
   runs_.erase(it);

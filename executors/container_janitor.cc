@@ -8,6 +8,8 @@ namespace {
 
 constexpr absl::Duration kFirstWait = absl::Milliseconds(500);
 constexpr absl::Duration kLongestWait = absl::Seconds(30);
+// An engine that was killed in the middle of something refuses what a later try gives.
+constexpr int kMostRefusals = 5;
 
 }  // namespace
 
@@ -22,13 +24,13 @@ ContainerJanitor::~ContainerJanitor() {
   for (std::thread& thread : threads) thread.join();
 }
 
-void ContainerJanitor::Sweep(const std::string& socket, Labels labels, Judge judge) {
+void ContainerJanitor::Sweep(const std::string& socket, Labels labels, Judge judge, NameJudge of_storage) {
   absl::MutexLock lock(&mutex_);
   if (closing_) return;
   std::unique_ptr<Engine>& engine = engines_[socket];
   const bool fresh = engine == nullptr;
   if (fresh) engine = std::make_unique<Engine>();
-  engine->tasks.push_back({std::move(labels), std::move(judge)});
+  engine->tasks.push_back({std::move(labels), std::move(judge), std::move(of_storage)});
   if (fresh) engine->thread = std::thread([this, socket, e = engine.get()] { Work(socket, e); });
 }
 
@@ -47,7 +49,8 @@ void ContainerJanitor::Work(const std::string& socket, Engine* engine) {
     const absl::Status done = Do(api, task);
     absl::MutexLock lock(&mutex_);
     if (closing_) return;
-    if (!absl::IsUnavailable(done) && !absl::IsDeadlineExceeded(done)) {
+    const bool answered = !absl::IsUnavailable(done) && !absl::IsDeadlineExceeded(done);
+    if (done.ok() || (answered && ++engine->tasks.front().refused >= kMostRefusals)) {
       // What an engine refuses to remove stays until the next start.
       engine->tasks.erase(engine->tasks.begin());
       wait = kFirstWait;
@@ -62,15 +65,23 @@ absl::Status ContainerJanitor::Do(const DockerApi& api, const Task& task) {
   const absl::StatusOr<std::vector<ContainerEntry>> entries = api.List(task.labels, &stop_);
   if (!entries.ok()) return entries.status();
   absl::Status worst;
+  const auto note = [&](const absl::Status& removed) {
+    if (worst.ok() || absl::IsUnavailable(removed) || absl::IsDeadlineExceeded(removed)) worst = removed;
+  };
   for (const ContainerEntry& entry : *entries) {
     if (task.judge != nullptr && !task.judge(entry.labels)) continue;
-    worst.Update(api.Remove(entry.id, &stop_));
+    note(api.Remove(entry.id, &stop_));
+  }
+  const absl::StatusOr<std::vector<ContainerEntry>> storage = api.ListStorage(&stop_);
+  if (!storage.ok()) return storage.status();
+  for (const ContainerEntry& entry : *storage) {
+    if (task.of_storage(entry.name)) note(api.Remove(entry.name, &stop_));
   }
   const absl::StatusOr<std::vector<NetworkEntry>> networks = api.ListNetworks(task.labels, &stop_);
   if (!networks.ok()) return networks.status();
   for (const NetworkEntry& network : *networks) {
     if (task.judge != nullptr && !task.judge(network.labels)) continue;
-    worst.Update(api.RemoveNetwork(network.name, &stop_));
+    note(api.RemoveNetwork(network.name, &stop_));
   }
   return worst;
 }

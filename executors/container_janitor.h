@@ -23,17 +23,22 @@ class ContainerJanitor {
  public:
   // Whether a container with these labels is to go. Called by the janitor's threads.
   using Judge = std::function<bool(const Labels&)>;
+  // Whether a name that an engine keeps without a container, and so without labels, is to go.
+  using NameJudge = std::function<bool(const std::string&)>;
 
   ContainerJanitor(HttpClient* http, core::Clock* clock) : http_(http), clock_(clock) {}
   ~ContainerJanitor();
 
-  // Removes all containers, and then all networks, that bear these labels and that `judge` (null: everything) lets go.
-  void Sweep(const std::string& socket, Labels labels, Judge judge);
+  // Removes all containers, and then all networks, that bear these labels and that `judge` (null: everything) lets go,
+  // and the names that `of_storage` does.
+  void Sweep(const std::string& socket, Labels labels, Judge judge, NameJudge of_storage);
 
  private:
   struct Task {
     Labels labels;
     Judge judge;
+    NameJudge of_storage;
+    int refused = 0;  // how often
   };
   struct Engine {
     std::vector<Task> tasks;

@@ -19,6 +19,7 @@
 #include "core/resource_names.h"
 #include "executors/command_template.h"
 #include "executors/process_launch.h"
+#include "re2/re2.h"
 
 namespace tuner::executors {
 namespace {
@@ -256,15 +257,29 @@ std::vector<std::string> AdviseOnContainers(const std::string& bytes, const core
   return advice;
 }
 
+std::string NameMark(const std::string& folder_id, const std::string& job_uid) {
+  return absl::StrFormat("%08x%08x", StableHash(folder_id) & 0xffffffffu, StableHash(job_uid) & 0xffffffffu);
+}
+
+std::optional<RunId> RunOfContainerName(const std::string& name, const std::string& folder_id) {
+  static const RE2* const pattern =
+      new RE2("tuner-(.+)-([0-9]+)-([0-9]+)-([0-9a-f]{8})[0-9a-f]{8}(-algo-[0-9]+)?(-again)?");
+  RunId id;
+  std::string folder;
+  if (!RE2::FullMatch(name, *pattern, &id.job_id, &id.trial, &id.attempt, &folder)) return std::nullopt;
+  if (folder != NameMark(folder_id, "").substr(0, folder.size())) return std::nullopt;
+  return id;
+}
+
 ContainerPlan MakeContainerPlan(const RunSpec& spec, v1::ContainerExecutor options, const ExecutorContext& context,
                                 const std::string& folder_id, const std::string& default_socket) {
   ContainerPlan plan;
   plan.spec = spec;
   plan.paths = RunPaths::Of(context.data_dir, spec.id);
   plan.socket = options.socket().empty() ? default_socket : options.socket();
-  // The hash keeps apart what other data folders and earlier jobs of this name call alike.
-  plan.name = absl::StrFormat("tuner-%s-%d-%d-%012x", spec.id.job_id, spec.id.trial, spec.id.attempt,
-                              StableHash(absl::StrCat(folder_id, "\n", spec.id.job_uid)) & 0xffffffffffffu);
+  // The mark keeps apart what other data folders and earlier jobs of this name call alike.
+  plan.name = absl::StrCat("tuner-", spec.id.job_id, "-", spec.id.trial, "-", spec.id.attempt, "-",
+                           NameMark(folder_id, spec.id.job_uid));
   plan.labels = {{kLabelData, folder_id},
                  {kLabelJob, spec.id.job_id},
                  {kLabelUid, spec.id.job_uid},

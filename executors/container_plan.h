@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,11 @@ struct ContainerPlan {
 };
 
 std::string HostOfTrial(int host);  // algo-1, ...
+
+// What the names of runs of a data folder, and of a job in it, have in common.
+std::string NameMark(const std::string& folder_id, const std::string& job_uid);
+// The run whose container is called so, with no uid. Nothing: it is none of this data folder's.
+std::optional<RunId> RunOfContainerName(const std::string& name, const std::string& folder_id);
 
 // INVALID_ARGUMENT: not a ContainerExecutor message.
 absl::StatusOr<v1::ContainerExecutor> ParseContainerOptions(const std::string& bytes);

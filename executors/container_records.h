@@ -29,7 +29,8 @@ struct ContainerClaim {
 };
 
 struct ContainerStart {
-  std::vector<std::string> ids;  // of each host's container
+  // Of each host's container; empty: it is to be made, as the one that was there never ran.
+  std::vector<std::string> ids;
   std::string boot_id;
 };
 

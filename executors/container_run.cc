@@ -24,7 +24,10 @@ constexpr absl::Duration kFirstPause = absl::Milliseconds(100);
 constexpr absl::Duration kLongestPause = absl::Seconds(10);
 // A start whose answer was lost may still be on its way: an engine that is asked again too soon might start it twice.
 constexpr int kTriesOfLostStart = 4;
+// So may a creation be, which has the name before there is a container to be seen.
+constexpr int kTriesOfLostCreation = 3;
 constexpr int kTriesOfTakenName = 6;
+constexpr char kOtherName[] = "-again";
 constexpr absl::Duration kKillAgain = absl::Seconds(5);
 constexpr int64_t kReadTwiceBytes = 1 << 20;
 constexpr int kMostUnreadable = 3;
@@ -45,6 +48,10 @@ absl::Duration PauseAfter(int tries) {
   static thread_local std::minstd_rand random{std::random_device{}()};
   const absl::Duration pause = std::min(kLongestPause, kFirstPause * (1 << std::min(tries, 10)));
   return pause * std::uniform_real_distribution<double>(0.5, 1.5)(random);
+}
+
+absl::Status LostStart(absl::string_view why) {
+  return absl::DataLossError(absl::StrCat("the engine went away while it started the container: ", why));
 }
 
 std::string ThisHost() {
@@ -119,6 +126,7 @@ auto ContainerRun::Ask(bool stoppable, const Call& call) -> decltype(call(std::d
       return over.ok() ? status : over;
     }
     if (!IsNoAnswer(status)) return result;
+    doubtful_ = true;
     if (absl::Status over = Pause(tries, stoppable); !over.ok()) return over;
   }
 }
@@ -132,8 +140,9 @@ void ContainerRun::Drive() {
   }
   const auto start = Ask(false, [&](StopSignal*) { return ReadContainerStart(plan_.paths); });
   if (!start.ok()) return;
-  begun_ = resumed_ = start->has_value();
+  begun_ = resumed_ = doubtful_ = start->has_value();
   boot_id_ = begun_ ? (*start)->boot_id : records::BootId();
+  if (begun_) ids_ = std::move((*start)->ids);
   if (begun_ && HasPipes(plan_)) {
     RunEnded lost;
     lost.outcome = Outcome::kLost;
@@ -170,21 +179,17 @@ absl::Status ContainerRun::Provide() {
       return absl::InternalError(absl::StrCat("the engine makes no network for the trial's hosts: ", made.message()));
     }
   }
-  std::vector<std::string> ids;
-  absl::Status created = CreateAll(ids);
+  absl::Status created = CreateAll();
   if (absl::IsNotFound(created)) {
     if (plan_.options.pull_policy() == v1::ContainerExecutor::NEVER) {
       return absl::InternalError(
           absl::StrCat("the image ", image, " is not on this machine, and pull_policy is NEVER: pull or build it"));
     }
     if (absl::Status pulled = ProvideImage(); !pulled.ok()) return pulled;
-    ids.clear();
-    created = CreateAll(ids);
+    created = CreateAll();
   }
   if (!created.ok()) return created;
-  ContainerStart start{std::move(ids), boot_id_};
-  absl::Status written = Ask(true, [&](StopSignal*) { return WriteContainerStart(plan_.paths, start); });
-  if (!written.ok()) return written;
+  if (absl::Status written = WriteStart(); !written.ok()) return written;
   begun_ = true;
   if (HasPipes(plan_)) feeder_ = std::make_unique<PipeFeeder>(plan_);
   return absl::OkStatus();
@@ -198,13 +203,18 @@ absl::Status ContainerRun::ProvideImage() {
       absl::StrCat("the image ", image, " is not on this machine and cannot be pulled: ", pulled.message()));
 }
 
-absl::Status ContainerRun::CreateAll(std::vector<std::string>& ids) {
+absl::Status ContainerRun::WriteStart() {
+  return Ask(true, [&](StopSignal*) { return WriteContainerStart(plan_.paths, {ids_, boot_id_}); });
+}
+
+absl::Status ContainerRun::CreateAll() {
+  ids_.clear();
   const auto secrets = ReadSecrets(plan_);
   if (!secrets.ok()) return secrets.status();
   for (int host = 0; host < plan_.hosts(); ++host) {
     absl::StatusOr<std::string> id = CreateOne(host, *secrets);
     if (!id.ok()) return id.status();
-    ids.push_back(*std::move(id));
+    ids_.push_back(*std::move(id));
   }
   return absl::OkStatus();
 }
@@ -213,14 +223,15 @@ absl::StatusOr<std::string> ContainerRun::CreateOne(int host,
                                                     const absl::btree_map<std::string, std::string>& secrets) {
   const absl::StatusOr<std::string> body = CreateBody(plan_, host, secrets);
   if (!body.ok()) return body.status();
-  const std::string name = plan_.ContainerName(host);
-  for (int tries = 0; tries < kTriesOfTakenName; ++tries) {
+  std::string name = plan_.ContainerName(host);
+  for (int tries = 0; tries < 2 * kTriesOfTakenName; ++tries) {
     absl::StatusOr<std::string> id = Ask(true, [&](StopSignal* stop) { return api_.Create(name, *body, stop); });
     const absl::Status& failed = id.status();
     if (id.ok() || absl::IsCancelled(failed) || absl::IsAborted(failed) || absl::IsNotFound(failed)) return id;
     if (!absl::IsAlreadyExists(failed)) {
       return absl::InternalError(absl::StrCat("the engine refuses the container: ", failed.message()));
     }
+    doubtful_ = true;
     // Made by a call whose answer was lost, or somebody else's.
     const absl::StatusOr<ContainerState> there = Ask(true, [&](StopSignal* stop) { return api_.Inspect(name, stop); });
     if (absl::IsCancelled(there.status()) || absl::IsAborted(there.status())) return there.status();
@@ -229,15 +240,32 @@ absl::StatusOr<std::string> ContainerRun::CreateOne(int host,
         const auto it = there->labels.find(label.first);
         return it != there->labels.end() && it->second == label.second;
       });
-      if (ours) return there->id;
-      break;
+      if (!ours) {
+        return absl::InternalError(
+            absl::StrCat("name conflict: another container is called ", name, "; remove or rename that one"));
+      }
+      if (there->phase == Phase::kCreated) return there->id;
     }
-    // An engine that was killed in the middle of a creation may know the name and not the container, or be about to.
-    api_.Remove(name, &interrupt_).IgnoreError();
-    if (absl::Status over = Pause(tries, true); !over.ok()) return over;
+    // An engine that was killed in the middle of a creation keeps the name and some files, in the middle of a removal
+    // a container that it removes for ever. Neither ever ran: nothing is started before its id is recorded.
+    bool leftover = there.ok() || absl::IsNotFound(there.status());
+    if (!leftover) {
+      // One whose files are gone cannot be looked at, but its labels can.
+      const auto ours = Ask(true, [&](StopSignal* stop) { return api_.List(plan_.labels, stop); });
+      if (absl::IsCancelled(ours.status()) || absl::IsAborted(ours.status())) return ours.status();
+      leftover = ours.ok() && std::any_of(ours->begin(), ours->end(), [&](const auto& c) { return c.name == name; });
+    }
+    if (leftover && tries + 1 >= kTriesOfLostCreation) {
+      const std::string& which = there.ok() ? there->id : name;
+      const absl::Status removed = Ask(true, [&](StopSignal* stop) { return api_.Remove(which, stop); });
+      if (absl::IsCancelled(removed) || absl::IsAborted(removed)) return removed;
+    }
+    // The janitor goes after what stays there.
+    if (tries + 1 == kTriesOfTakenName) absl::StrAppend(&name, kOtherName);
+    if (absl::Status over = Pause(tries % kTriesOfTakenName, true); !over.ok()) return over;
   }
   return absl::InternalError(
-      absl::StrCat("name conflict: another container is called ", name, "; remove or rename that one"));
+      absl::StrCat("name conflict: the engine says that ", name, " is taken, and knows no such container"));
 }
 
 absl::Status ContainerRun::StartAll() {
@@ -247,7 +275,7 @@ absl::Status ContainerRun::StartAll() {
   absl::Time time = environment_.clock->Now();
   std::string id;
   const absl::StatusOr<ContainerState> state =
-      Ask(false, [&](StopSignal* stop) { return api_.Inspect(plan_.ContainerName(0), stop); });
+      Ask(false, [&](StopSignal* stop) { return api_.Inspect(ids_[0], stop); });
   if (absl::IsCancelled(state.status())) return state.status();
   if (state.ok()) {
     id = state->id.substr(0, 12);
@@ -263,9 +291,32 @@ absl::Status ContainerRun::StartAll() {
   return Ask(false, [&](StopSignal*) { return output_.Open(); });
 }
 
+absl::Status ContainerRun::Replace(int host) {
+  std::string& id = ids_[static_cast<size_t>(host)];
+  const std::string old = std::exchange(id, "");
+  // From the record alone a server after this one knows that this host never ran, whatever it finds.
+  if (absl::Status written = WriteStart(); !written.ok()) return written;
+  absl::Status removed;
+  for (int tries = 0; tries < kTriesOfTakenName && !old.empty(); ++tries) {
+    removed = Ask(true, [&](StopSignal* stop) { return api_.Remove(old, stop); });
+    if (removed.ok() || absl::IsCancelled(removed) || absl::IsAborted(removed)) break;
+    if (absl::Status over = Pause(tries, true); !over.ok()) return over;
+  }
+  if (!removed.ok()) return removed;
+  const auto secrets = ReadSecrets(plan_);
+  if (!secrets.ok()) return secrets.status();
+  absl::StatusOr<std::string> made = CreateOne(host, *secrets);
+  if (!made.ok()) return made.status();
+  id = *std::move(made);
+  return WriteStart();
+}
+
 absl::Status ContainerRun::StartOne(int host) {
-  const std::string name = plan_.ContainerName(host);
-  bool uncertain = resumed_;
+  const std::string& name = ids_[static_cast<size_t>(host)];
+  bool uncertain = resumed_ && !name.empty();
+  if (name.empty()) {
+    if (absl::Status made = Replace(host); !made.ok()) return made;
+  }
   for (int tries = 0;; ++tries) {
     if (uncertain) {
       // It may have been started by a call whose answer was lost, or by the server before this one.
@@ -273,6 +324,9 @@ absl::Status ContainerRun::StartOne(int host) {
           Ask(false, [&](StopSignal* stop) { return api_.Inspect(name, stop); });
       if (absl::IsCancelled(state.status())) return state.status();
       if (absl::IsNotFound(state.status()) || (state.ok() && state->phase != Phase::kCreated)) return absl::OkStatus();
+      // Podman notes a container's process, lets it go, and notes that. Killed between the two it never learns how the
+      // container ends, and would run it anew.
+      if (state.ok() && state->has_process) return LostStart("it cannot say whether it runs");
     }
     const absl::Status started = api_.Start(name, &detach_);
     if (started.ok() || absl::IsNotFound(started)) return absl::OkStatus();  // a lost one is found to be so
@@ -280,11 +334,19 @@ absl::Status ContainerRun::StartOne(int host) {
     if (!IsNoAnswer(started)) {
       const bool of_program = ExplainStartFailure(started.message(), "").exit_code != 125;
       if (!uncertain || of_program) return absl::InternalError(started.message());
-      // An engine that was killed in the middle of a start can neither start it nor say what became of it.
-      return absl::DataLossError(
-          absl::StrCat("the engine went away while it started the container: ", started.message()));
+      // Podman that was killed in the middle of a start may be unable to start it ever. It notes the process before it
+      // lets it go, so a container without one did not run, neither by the start that failed, which had it to itself.
+      // After a restart of the machine Podman has forgotten the process: then nothing is known.
+      const absl::StatusOr<bool> never_ran = Ask(false, [&](StopSignal* stop) { return api_.NeverRan(name, stop); });
+      if (absl::IsCancelled(never_ran.status())) return never_ran.status();
+      if (never_ran.ok() && *never_ran && boot_id_ == records::BootId()) {
+        if (absl::Status made = Replace(host); !made.ok()) return made;
+        uncertain = false;
+        continue;
+      }
+      return LostStart(started.message());
     }
-    uncertain = true;
+    uncertain = doubtful_ = true;
     if (absl::Status over = Pause(std::max(tries, kTriesOfLostStart), false); !over.ok()) return over;
   }
 }
@@ -340,7 +402,7 @@ bool ContainerRun::Signal(const std::string& signal) {
       absl::MutexLock lock(&mutex_);
       if (hosts_[static_cast<size_t>(host)].end) continue;
     }
-    const absl::Status told = api_.Kill(plan_.ContainerName(host), signal, &detach_);
+    const absl::Status told = api_.Kill(ids_[static_cast<size_t>(host)], signal, &detach_);
     answered = answered && !IsNoAnswer(told);
     if (!told.ok() && !IsNoAnswer(told)) continue;
     absl::MutexLock lock(&mutex_);
@@ -350,7 +412,7 @@ bool ContainerRun::Signal(const std::string& signal) {
 }
 
 void ContainerRun::Follow(int host) {
-  const std::string name = plan_.ContainerName(host);
+  const std::string& name = ids_[static_cast<size_t>(host)];
   const LogDemultiplexer::Sink sink = [&](LogDemultiplexer::Stream stream, absl::string_view bytes) {
     output_.Take(host, stream == LogDemultiplexer::kStdout ? MetricScanner::kStdout : MetricScanner::kStderr, bytes);
     return output_.full(host) ? absl::ResourceExhaustedError("nothing more is kept") : absl::OkStatus();
@@ -534,7 +596,7 @@ void ContainerRun::Conclude(RunEnded ended) {
   environment_.listener->OnRunEvent({id, end.ended});
   if (end.kept) return environment_.done(id, false);
   RemoveInputs(plan_);
-  environment_.done(id, !RemoveContainers());
+  environment_.done(id, !RemoveContainers() || doubtful_);
 }
 
 void ContainerRun::TellRecorded(const ContainerEnd& end) {
@@ -550,14 +612,12 @@ void ContainerRun::TellRecorded(const ContainerEnd& end) {
     has_ended_ = true;
   }
   environment_.listener->OnRunEvent({id, end.ended});
-  environment_.done(id, false);
+  environment_.done(id, !end.kept);
 }
 
 bool ContainerRun::RemoveContainers() {
   bool removed = true;
-  for (int host = 0; host < plan_.hosts(); ++host) {
-    removed = api_.Remove(plan_.ContainerName(host), &detach_).ok() && removed;
-  }
+  for (const std::string& id : ids_) removed = (id.empty() || api_.Remove(id, &detach_).ok()) && removed;
   if (!plan_.network.empty()) removed = removed && api_.RemoveNetwork(plan_.network, &detach_).ok();
   return removed;
 }

@@ -37,7 +37,8 @@ class ContainerRun {
     RunListener* listener = nullptr;
     // Called before the listener hears the end.
     std::function<void(const RunId&)> ended;
-    // Last of all: the run's thread is about to return. `left_behind`: its containers could not be removed.
+    // Last of all: the run's thread is about to return. `left_behind`: not all that it had on its engine is surely
+    // gone.
     std::function<void(const RunId&, bool left_behind)> done;
   };
 
@@ -72,11 +73,14 @@ class ContainerRun {
   // Everything before the first start. ABORTED: it was told to stop. CANCELLED: left alone.
   absl::Status Provide();
   absl::Status ProvideImage();
-  absl::Status CreateAll(std::vector<std::string>& ids);
+  absl::Status CreateAll();
   absl::StatusOr<std::string> CreateOne(int host, const absl::btree_map<std::string, std::string>& secrets);
   // INTERNAL: why a container cannot be started. DATA_LOSS: nobody knows whether it was.
   absl::Status StartAll();
   absl::Status StartOne(int host);
+  // Makes a host's container anew, of which it is known that it never ran.
+  absl::Status Replace(int host);
+  absl::Status WriteStart();
   // Watches over the containers until the last has ended.
   void Supervise();
   void Follow(int host);
@@ -114,10 +118,12 @@ class ContainerRun {
   std::unique_ptr<PipeFeeder> feeder_;
   std::optional<RunStarted> started_;
   bool told_started_;
-  std::string boot_id_;   // under which it was started
-  bool begun_ = false;    // the record of its start is written
-  bool resumed_ = false;  // ... by a server before this one
+  std::vector<std::string> ids_;  // of each host's container, as recorded; constant once all are started
+  std::string boot_id_;           // under which it was started
+  bool begun_ = false;            // the record of its start is written
+  bool resumed_ = false;          // ... by a server before this one
   bool timed_out_ = false;
+  bool doubtful_ = false;             // an answer was lost: the engine may have more of this run than is recorded
   std::vector<std::string> secrets_;  // values, to be kept out of what is told
 
   mutable absl::Mutex mutex_;

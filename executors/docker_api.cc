@@ -18,8 +18,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-// The oldest version that both engines serve and that has all that is used here (device requests came with 1.40).
-constexpr char kVersionPath[] = "/v1.40";
+// Podman's own, beside Docker's: dockerd does not have it, and says 404.
+constexpr char kLibpod[] = "/v4.0.0/libpod";
 constexpr size_t kFrameHeader = 8;
 // Engines cut output into pieces of some KiB; a longer frame is none.
 constexpr uint32_t kMostFrame = 64u << 20;
@@ -118,6 +118,23 @@ std::string EncodeReference(const std::string& image) {
   return encoded;
 }
 
+absl::StatusOr<std::vector<ContainerEntry>> EntriesOf(const std::string& body, const std::string& socket,
+                                                      const std::function<bool(const Json&)>& wanted) {
+  const Json json = ParseJson(body);
+  if (!json.is_array()) return NotLikeAnEngine(socket);
+  std::vector<ContainerEntry> entries;
+  for (const Json& item : json) {
+    ContainerEntry entry{TextAt(item, "Id"), "", LabelsOf(item)};
+    if (const auto names = item.find("Names"); names != item.end() && names->is_array() && !names->empty()) {
+      if (names->front().is_string()) {
+        entry.name = std::string(absl::StripPrefix(names->front().get<std::string>(), "/"));
+      }
+    }
+    if (!entry.id.empty() && wanted(item)) entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
 }  // namespace
 
 absl::Status LogDemultiplexer::Feed(absl::string_view bytes) {
@@ -147,7 +164,7 @@ absl::Status LogDemultiplexer::Feed(absl::string_view bytes) {
 absl::StatusOr<HttpResponse> DockerApi::Send(Call call, StopSignal* stop) const {
   HttpRequest request;
   request.method = std::move(call.method);
-  request.url = absl::StrCat("http://engine", kVersionPath, call.path);
+  request.url = absl::StrCat("http://engine", call.version, call.path);
   request.unix_socket = socket_;
   if (!call.body.empty()) request.headers.emplace_back("Content-Type", "application/json");
   request.body = std::move(call.body);
@@ -263,12 +280,28 @@ absl::StatusOr<ContainerState> DockerApi::Inspect(const std::string& name, StopS
   } else {
     state.phase = ContainerState::Phase::kExited;
   }
+  state.has_process = NumberAt(from, "Pid") != 0;
   state.exit_code = static_cast<int>(NumberAt(from, "ExitCode"));
   state.out_of_memory = FlagAt(from, "OOMKilled");
   state.error = TextAt(from, "Error");
   state.image_id = TextAt(json, "Image");
   state.labels = LabelsOf(ObjectAt(json, "Config"));
   return state;
+}
+
+absl::StatusOr<bool> DockerApi::NeverRan(const std::string& id, StopSignal* stop) const {
+  absl::StatusOr<HttpResponse> response =
+      Send({.path = absl::StrCat("/containers/", PercentEncode(id), "/json"), .version = kLibpod}, stop);
+  if (!response.ok()) return response.status();
+  if (response->code == 404) return false;
+  if (response->code != 200) return ErrorOf(*response);
+  const Json json = ParseJson(response->body);
+  const Json& state = ObjectAt(json, "State");
+  const std::string status = TextAt(state, "Status");
+  if (status.empty()) return NotLikeAnEngine(socket_);
+  const auto pid = state.find("Pid");
+  return (status == "created" || status == "configured") && pid != state.end() && *pid == 0 &&
+         TimeOf(TextAt(state, "StartedAt")) == absl::InfinitePast();
 }
 
 absl::Status DockerApi::Remove(const std::string& name, StopSignal* stop) const {
@@ -282,22 +315,25 @@ absl::Status DockerApi::Remove(const std::string& name, StopSignal* stop) const 
 }
 
 absl::StatusOr<std::vector<ContainerEntry>> DockerApi::List(const Labels& labels, StopSignal* stop) const {
-  absl::StatusOr<HttpResponse> response =
-      Send({.path = absl::StrCat("/containers/json?all=1&filters=", Filters(labels))}, stop);
+  const std::string query = absl::StrCat("/containers/json?all=true&filters=", Filters(labels));
+  absl::StatusOr<HttpResponse> response = Send({.path = query}, stop);
+  if (response.ok() && response->code == 500) {
+    // Podman lists nothing at all for Docker's clients while there is one container that it was killed while removing.
+    absl::StatusOr<HttpResponse> own = Send({.path = query, .version = kLibpod}, stop);
+    if (!own.ok() || own->code == 200) response = std::move(own);
+  }
   if (!response.ok()) return response.status();
   if (response->code != 200) return ErrorOf(*response);
-  const Json json = ParseJson(response->body);
-  if (!json.is_array()) return NotLikeAnEngine(socket_);
-  std::vector<ContainerEntry> entries;
-  for (const Json& item : json) {
-    ContainerEntry entry{TextAt(item, "Id"), "", LabelsOf(item)};
-    if (const auto names = item.find("Names"); names != item.end() && names->is_array() && !names->empty()) {
-      if (names->front().is_string())
-        entry.name = std::string(absl::StripPrefix(names->front().get<std::string>(), "/"));
-    }
-    if (!entry.id.empty()) entries.push_back(std::move(entry));
-  }
-  return entries;
+  return EntriesOf(response->body, socket_, [](const Json&) { return true; });
+}
+
+absl::StatusOr<std::vector<ContainerEntry>> DockerApi::ListStorage(StopSignal* stop) const {
+  absl::StatusOr<HttpResponse> response =
+      Send({.path = "/containers/json?all=true&external=true", .version = kLibpod}, stop);
+  if (!response.ok()) return response.status();
+  if (response->code == 404) return std::vector<ContainerEntry>();
+  if (response->code != 200) return ErrorOf(*response);
+  return EntriesOf(response->body, socket_, [](const Json& item) { return TextAt(item, "State") == "storage"; });
 }
 
 absl::StatusOr<ImageState> DockerApi::InspectImage(const std::string& image, StopSignal* stop) const {

@@ -32,6 +32,7 @@ struct ContainerState {
   };
   std::string id;
   Phase phase = Phase::kCreated;
+  bool has_process = false;  // the engine noted one, at any time
   int exit_code = 0;
   bool out_of_memory = false;  // dockerd tells it reliably, Podman seldom
   std::string error;           // why it could not be started
@@ -100,10 +101,17 @@ class DockerApi {
   // FAILED_PRECONDITION: it does not run. NOT_FOUND.
   absl::Status Kill(const std::string& name, const std::string& signal, StopSignal* stop) const;
   absl::StatusOr<ContainerState> Inspect(const std::string& name, StopSignal* stop) const;
-  // With its anonymous volumes, and whatever runs in it. OK if there is none.
+  // Whether it surely never ran, on the word of an engine that notes a container's process before it lets it go:
+  // Podman, since the machine was started. False: it may have run, or the engine does not say.
+  absl::StatusOr<bool> NeverRan(const std::string& id, StopSignal* stop) const;
+  // With its anonymous volumes, and whatever runs in it; of Podman also a name that it keeps without a container, see
+  // ListStorage. OK if there is none.
   absl::Status Remove(const std::string& name, StopSignal* stop) const;
   // Those that bear all of these labels, ended ones too.
   absl::StatusOr<std::vector<ContainerEntry>> List(const Labels& labels, StopSignal* stop) const;
+  // Files and names without a container, which Podman keeps when it is killed in the middle of a creation or a removal,
+  // or has of a creation that goes on now. They have no labels. Always empty of dockerd.
+  absl::StatusOr<std::vector<ContainerEntry>> ListStorage(StopSignal* stop) const;
 
   absl::StatusOr<ImageState> InspectImage(const std::string& image, StopSignal* stop) const;
   // INTERNAL: the registry's or engine's words why it could not be pulled.
@@ -119,6 +127,8 @@ class DockerApi {
   struct Call {
     std::string method = "GET";
     std::string path;  // behind the version
+    // The oldest version that both engines serve and that has all that is used here (device requests came with 1.40).
+    std::string version = "/v1.40";
     std::string body = {};
     absl::Duration timeout = absl::Seconds(60);
     std::function<absl::Status(absl::string_view)> on_body = nullptr;

@@ -125,6 +125,15 @@ bool ContainerHarness::AwaitContainers(size_t count) {
   return false;
 }
 
+bool ContainerHarness::AwaitNoStorage() {
+  for (int i = 0; i < kAwaitTries; ++i) {
+    const absl::StatusOr<std::vector<ContainerEntry>> entries = engine_.ListStorage(nullptr);
+    if (entries.ok() && entries->empty()) return true;
+    poll(nullptr, 0, kAwaitPollMs);
+  }
+  return false;
+}
+
 bool ContainerHarness::AwaitNoNetworks() {
   for (int i = 0; i < kAwaitTries; ++i) {
     const absl::StatusOr<std::vector<NetworkEntry>> networks = engine_.ListNetworks(OwnLabels(), nullptr);

@@ -48,6 +48,8 @@ class ContainerHarness : public ExecutorHarness {
   bool AwaitContainers(size_t count);
   bool AwaitNoContainers() { return AwaitContainers(0); }
   bool AwaitNoNetworks();
+  // Returns once the engine keeps no name of ours without a container.
+  bool AwaitNoStorage();
   const DockerApi& engine() const { return engine_; }
 
  private:

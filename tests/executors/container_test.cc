@@ -1,6 +1,7 @@
 // Container trials on a real engine: what they see, how they end, what is left.
 #include "executors/container.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -230,6 +231,8 @@ TEST_F(ContainerTest, ANameThatIsTakenIsSaidSo) {
   const RunEnded ended = harness_.Run(harness_.Spec(kRun, Script::kSucceed));
   EXPECT_EQ(ended.outcome, Outcome::kFailed);
   EXPECT_THAT(ended.reason, HasSubstr("name conflict: another container is called " + name));
+  const absl::StatusOr<ContainerState> still = harness_.engine().Inspect(*id, nullptr);
+  EXPECT_TRUE(still.ok()) << still.status();
   EXPECT_TRUE(harness_.engine().Remove(*id, nullptr).ok());
 }
 
@@ -298,6 +301,45 @@ TEST_F(ContainerTest, RunsOutliveTheirEngine) {
   EXPECT_TRUE(harness_.AwaitNoContainers());
 }
 
+// The engine's service is killed at another instant of what it was asked for each time.
+class KilledEngineTest : public ContainerTest {
+ protected:
+  static constexpr int kTrials = 16;
+
+  void KillDuring(const std::string& request, int step_ms) {
+    FaultProxy proxy(Engine().socket(), 1, {});
+    ContainerHarness harness(proxy.socket());
+    for (int trial = 1; trial <= kTrials; ++trial) {
+      RunId id = {"job", "uid-1", trial, 1};
+      SCOPED_TRACE(trial);
+      proxy.Watch(request);
+      ASSERT_TRUE(harness.executor().Launch(harness.Spec(id, Script::kMetrics)).ok());
+      ASSERT_TRUE(proxy.AwaitWatched());
+      poll(nullptr, 0, (trial - 1) * step_ms);
+      Engine().Kill();
+      Engine().Start();
+      RunEnded ended = harness.recorder().AwaitEnded(id);
+      if (ended.outcome == Outcome::kLost) {
+        // Killed between letting the process go and noting that, Podman can neither start it nor say how it ends.
+        EXPECT_THAT(ended.reason, HasSubstr("the engine went away while it started the container"));
+        EXPECT_LE(harness.Starts(id), 1);
+        id.attempt = 2;
+        ended = harness.Run(harness.Spec(id, Script::kMetrics));
+      }
+      EXPECT_EQ(ended.outcome, Outcome::kSucceeded) << ended.reason;
+      EXPECT_EQ(harness.Output(id), "loss=0.5\nloss=0.25\nloss=0.125\n");
+      EXPECT_EQ(harness.Starts(id), 1);
+      EXPECT_EQ(harness.recorder().Get(id).ends, 1);
+    }
+    EXPECT_TRUE(harness.AwaitNoContainers());
+    EXPECT_TRUE(harness.AwaitNoStorage());
+  }
+};
+
+TEST_F(KilledEngineTest, InTheMiddleOfCreations) { KillDuring("/containers/create?", 6); }
+
+TEST_F(KilledEngineTest, InTheMiddleOfStarts) { KillDuring("/start HTTP", 10); }
+
 TEST_F(ContainerTest, LeftOversOfDeletedJobsGoAtTheStart) {
   ASSERT_TRUE(harness_.executor().Launch(harness_.Spec(kRun, Script::kWait)).ok());
   ASSERT_TRUE(harness_.recorder().AwaitStarted(kRun));
@@ -335,7 +377,7 @@ TEST_F(ContainerTest, EachRunEndsOnceThoughAnswersAreCutDelayedAndGarbled) {
 // --- a trial that means harm
 
 TEST_F(ContainerTest, AHostileTrialHarmsNobody) {
-  // Writes garbage, an endless line and a gigabyte, multiplies, and does not end when it is told to.
+  // Writes garbage, a line and a lot that are far beyond its limit, multiplies, and does not end when it is told to.
   const RunSpec hostile = harness_.ShellSpec(kRun, R"sh(
 trap '' TERM
 ln -s /etc/passwd /opt/ml/output/failure; ln -s / /opt/ml/model/root; ln -s .. /opt/ml/output/data/up

@@ -11,6 +11,8 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/strings/match.h"
+
 namespace tuner::executors {
 namespace {
 
@@ -76,6 +78,22 @@ int FaultProxy::faults() const {
   return count_;
 }
 
+void FaultProxy::Watch(std::string text) {
+  absl::MutexLock lock(&mutex_);
+  watched_ = std::move(text);
+}
+
+bool FaultProxy::AwaitWatched() const {
+  absl::MutexLock lock(&mutex_);
+  const auto seen = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return watched_.empty(); };
+  return mutex_.AwaitWithTimeout(absl::Condition(&seen), absl::Minutes(2));
+}
+
+void FaultProxy::Look(absl::string_view request) {
+  absl::MutexLock lock(&mutex_);
+  if (!watched_.empty() && absl::StrContains(request.substr(0, request.find("\r\n")), watched_)) watched_.clear();
+}
+
 FaultProxy::Fault FaultProxy::Draw(uint64_t& random) {
   absl::MutexLock lock(&mutex_);
   double u = static_cast<double>(NextRandom(state_) >> 11) * 0x1p-53;
@@ -128,6 +146,7 @@ void FaultProxy::Pass(int client, Fault fault, uint64_t random) {
     if (fds[0].revents != 0) {
       const ssize_t n = recv(client, buffer, sizeof(buffer), 0);
       if (n <= 0 || !SendAll(engine.get(), buffer, static_cast<size_t>(n))) return;
+      Look(absl::string_view(buffer, static_cast<size_t>(n)));
     }
     if (fds[1].revents == 0) continue;
     const ssize_t n = recv(engine.get(), buffer, sizeof(buffer), 0);

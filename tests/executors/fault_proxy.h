@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "executors/unique_fd.h"
 
@@ -29,6 +30,10 @@ class FaultProxy {
   const std::string& socket() const { return path_; }
   // From now on everything passes as it is.
   void Heal();
+  // From now on looks for a request whose head begins with a line that contains `text`.
+  void Watch(std::string text);
+  // Returns when the engine was given one, or false after a time that only a broken client takes.
+  bool AwaitWatched() const;
   // Connections to which something was done.
   int faults() const;
 
@@ -38,6 +43,7 @@ class FaultProxy {
   void Accept();
   void Pass(int client, Fault fault, uint64_t random);
   Fault Draw(uint64_t& random);
+  void Look(absl::string_view request);
 
   const std::string engine_socket_;
   std::string folder_, path_;
@@ -46,7 +52,8 @@ class FaultProxy {
   Faults faults_ ABSL_GUARDED_BY(mutex_);
   uint64_t state_ ABSL_GUARDED_BY(mutex_);
   int count_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::vector<std::thread> threads_;  // of Accept
+  std::string watched_ ABSL_GUARDED_BY(mutex_);  // empty: nothing, or it was seen
+  std::vector<std::thread> threads_;             // of Accept
   std::thread thread_;
 };
 

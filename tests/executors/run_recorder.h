@@ -54,7 +54,7 @@ class RunRecorder : public RunListener {
       auto it = seen_.find(id);
       return it != seen_.end() && condition(it->second);
     };
-    return mutex_.AwaitWithTimeout(absl::Condition(&holds), absl::Seconds(60));
+    return mutex_.AwaitWithTimeout(absl::Condition(&holds), absl::Minutes(3));
   }
   bool AwaitStarted(const RunId& id) const {
     return Await(id, [](const Seen& seen) { return seen.started.has_value(); });
