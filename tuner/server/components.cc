@@ -107,6 +107,7 @@ std::vector<v1::ComponentInfo> ExecutorInfos(const executors::ExecutorRegistry& 
       info.set_available(false);
       const auto why = missing.find(info.name());
       info.set_unavailable_reason(why == missing.end() ? kind->missing() : why->second);
+      if (info.unavailable_reason().empty()) info.set_unavailable_reason("this server was started without it");
     }
   }
   return infos;
