@@ -104,7 +104,16 @@ class Server:
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
     def cli(self, *arguments, check=True):
-        return run(TUNER, *arguments, "--endpoint", self.endpoint, check=check)
+        end = time.monotonic() + PATIENCE
+        while True:
+            result = run(TUNER, *arguments, "--endpoint", self.endpoint, check=False)
+            # It listens before its jobs are loaded.
+            if "the server is starting" not in result.stderr or time.monotonic() > end:
+                break
+            time.sleep(0.02)
+        if check and result.returncode != 0:
+            raise AssertionError(f"{' '.join(map(str, arguments))}\nended with {result.returncode}\n{result.stdout}\n{result.stderr}")
+        return result
 
     def json(self, *arguments):
         return json.loads(self.cli(*arguments, "--output", "json").stdout)
