@@ -432,7 +432,8 @@ void ContainerRun::Follow(int host) {
     }
     if (state.ok() && state->phase == Phase::kExited) {
       // An engine may end its answer a little before the output has come to its end.
-      if (read.ok() && !output_.full(host) && output_.size(host) <= kReadTwiceBytes) {
+      const bool quiet = absl::IsDeadlineExceeded(read);  // one that died meanwhile does not say that it has ended
+      if (!output_.full(host) && (quiet || (read.ok() && output_.size(host) <= kReadTwiceBytes))) {
         output_.Rewind(host);
         read = api_.Logs(name, /*follow=*/false, sink, &detach_);
       }
@@ -443,7 +444,7 @@ void ContainerRun::Follow(int host) {
         break;
       }
     }
-    if (state.ok() && read.ok()) tries = 0;
+    if (state.ok() && (read.ok() || absl::IsDeadlineExceeded(read))) tries = 0;
     if (!Pause(tries, false).ok()) return;
   }
   absl::MutexLock lock(&mutex_);

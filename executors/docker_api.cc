@@ -24,6 +24,9 @@ constexpr size_t kFrameHeader = 8;
 // Engines cut output into pieces of some KiB; a longer frame is none.
 constexpr uint32_t kMostFrame = 64u << 20;
 constexpr size_t kMostMessage = 600;
+// An engine that was killed and started again may follow a container for ever whose end it missed: after so long
+// without a byte it is asked how the container is.
+constexpr absl::Duration kQuiet = absl::Seconds(45);
 
 Json ParseJson(const std::string& text) { return Json::parse(text, nullptr, false); }
 
@@ -169,6 +172,7 @@ absl::StatusOr<HttpResponse> DockerApi::Send(Call call, StopSignal* stop) const 
   if (!call.body.empty()) request.headers.emplace_back("Content-Type", "application/json");
   request.body = std::move(call.body);
   request.timeout = call.timeout;
+  request.stall_timeout = call.stall_timeout;
   request.on_body = std::move(call.on_body);
   return http_->Send(request, stop);
 }
@@ -224,6 +228,7 @@ absl::Status DockerApi::Logs(const std::string& name, bool follow, const LogDemu
   absl::StatusOr<HttpResponse> response = Send(
       {.path = absl::StrCat("/containers/", PercentEncode(name), "/logs?stdout=1&stderr=1&follow=", follow ? 1 : 0),
        .timeout = absl::InfiniteDuration(),
+       .stall_timeout = kQuiet,
        .on_body = [&](absl::string_view bytes) { return demultiplexer.Feed(bytes); }},
       stop);
   if (!response.ok()) return response.status();
@@ -232,10 +237,8 @@ absl::Status DockerApi::Logs(const std::string& name, bool follow, const LogDemu
 }
 
 absl::Status DockerApi::Wait(const std::string& name, StopSignal* stop) const {
-  absl::StatusOr<HttpResponse> response = Send({.method = "POST",
-                                                .path = absl::StrCat("/containers/", PercentEncode(name), "/wait"),
-                                                .timeout = absl::InfiniteDuration()},
-                                               stop);
+  absl::StatusOr<HttpResponse> response = Send(
+      {.method = "POST", .path = absl::StrCat("/containers/", PercentEncode(name), "/wait"), .timeout = kQuiet}, stop);
   if (!response.ok()) return response.status();
   if (response->code == 200) return absl::OkStatus();
   const absl::Status error = ErrorOf(*response);

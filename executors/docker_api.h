@@ -131,6 +131,7 @@ class DockerApi {
     std::string version = "/v1.40";
     std::string body = {};
     absl::Duration timeout = absl::Seconds(60);
+    absl::Duration stall_timeout = absl::InfiniteDuration();
     std::function<absl::Status(absl::string_view)> on_body = nullptr;
   };
   absl::StatusOr<HttpResponse> Send(Call call, StopSignal* stop) const;
